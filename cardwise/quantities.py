@@ -1,0 +1,40 @@
+"""Units and how they are printed. Inside Cardwise everything is SI: bytes, seconds, FLOP/s, bytes/s, watts."""
+
+from __future__ import annotations
+
+KIB, MIB, GIB, TIB = 2.0**10, 2.0**20, 2.0**30, 2.0**40
+KILO, MEGA, GIGA, TERA = 1e3, 1e6, 1e9, 1e12
+MILLISECOND, MICROSECOND = 1e-3, 1e-6
+HOUR, YEAR_HOURS = 3600.0, 8760.0
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """`value` with `digits` significant digits and thousands separators, never in scientific notation."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return str(value)
+    if value == 0:
+        return "0"
+    exponent = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
+    if exponent >= digits:
+        return f"{value:,.0f}"
+    decimals = digits - exponent
+    scaled = abs(value)
+    while exponent == 0 and scaled < 0.1 and decimals < 12:
+        scaled, decimals = scaled * 10, decimals + 1
+    return f"{value:,.{decimals}f}"
+
+
+def gib(value_bytes: float) -> str:
+    """Bytes as GiB with one decimal."""
+    return f"{value_bytes / GIB:,.1f} GiB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as the unit that a person would use."""
+    if seconds < 1e-3:
+        return f"{significant(seconds * 1e6)} us"
+    if seconds < 1:
+        return f"{significant(seconds * 1e3)} ms"
+    if seconds < 120:
+        return f"{significant(seconds)} s"
+    return f"{significant(seconds / 60)} min" if seconds < 7200 else f"{significant(seconds / HOUR)} h"
