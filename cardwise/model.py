@@ -50,7 +50,8 @@ class KeyValueCache:
 class LatentCache:
     """Multi-head latent attention: one vector of `rank` + `rope_dim` per token, the same for all heads, replicated over TP.
 
-    `index_dim`: width of the index keys of sparse attention (DeepSeek-V3.2 and later), 0 without. `compression`: tokens per kept entry.
+    `index_dim`: width of the index keys of sparse attention (DeepSeek-V3.2 and later), 0 without; `index_heads`: its query heads.
+    `compression`: tokens per kept entry.
     """
 
     rank: int
@@ -58,6 +59,7 @@ class LatentCache:
     index_dim: int = 0
     compression: float = 1.0
     window: int | None = None
+    index_heads: int = 0
 
     @property
     def elements_per_token(self) -> float:

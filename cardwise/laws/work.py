@@ -1,0 +1,45 @@
+"""What a step does, before anybody asks how fast: additive and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Amount = float | NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Per card: FLOPs, bytes by what is read, launches, bytes sent to other cards. Fields are floats or arrays over batches."""
+
+    flops: Amount = 0.0
+    weight_bytes: Amount = 0.0
+    activation_bytes: Amount = 0.0
+    kv_bytes: Amount = 0.0
+    launches: Amount = 0.0
+    message_bytes: Amount = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(
+            self.flops + other.flops,
+            self.weight_bytes + other.weight_bytes,
+            self.activation_bytes + other.activation_bytes,
+            self.kv_bytes + other.kv_bytes,
+            self.launches + other.launches,
+            self.message_bytes + other.message_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A group of operators of one step: its work, its seconds, and the seconds that each limit alone would take."""
+
+    group: str
+    work: Work
+    seconds: Amount
+    compute_seconds: Amount = 0.0
+    memory_seconds: Amount = 0.0
+    link_seconds: Amount = 0.0
+    launch_seconds: Amount = 0.0

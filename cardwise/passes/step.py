@@ -1,0 +1,342 @@
+"""One forward step of a serving engine: a batch of decodes and prefill chunks -> operators -> seconds.
+
+This is the only place where a language model's step is priced. The simulator, the explanation and the fit all read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from cardwise.efficiency import Efficiency
+from cardwise.engine import CacheFormat, EngineRules, WeightFormat
+from cardwise.hardware import Accelerator, Link
+from cardwise.laws.collectives import all_reduce_seconds, send_seconds
+from cardwise.laws.operators import attention_flops, experts_touched, padded_rows, product_flops, recurrence_flops
+from cardwise.laws.roofline import compute_seconds, memory_seconds, smooth_maximum
+from cardwise.laws.work import Amount, Operator, Work
+from cardwise.layout import Layout
+from cardwise.model import Architecture, KeyValueCache, LatentCache, Layer, StateCache
+
+ACTIVATION_BYTES = 2.0
+STATE_BYTES = 4.0
+EXPERT_LAYER_LAUNCHES = 1.5
+"""A layer with experts launches about half as many kernels again (router, sort, scatter, two grouped products, gather)."""
+TABLE_ROWS = np.unique(np.round(np.concatenate([np.arange(0, 17), np.geomspace(18, 65536, 56)]))).astype(float)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step's batch over a whole replica; fields are floats or arrays.
+
+    `decodes` sequences make one token each over `context` cached tokens in all; `prefill` prompt tokens are processed, looking at
+    `pairs` query-key pairs; `outputs` rows go through the head (decodes and prompts that end in this step).
+    """
+
+    decodes: Amount = 0.0
+    context: Amount = 0.0
+    prefill: Amount = 0.0
+    pairs: Amount = 0.0
+    outputs: Amount = 0.0
+
+
+def arithmetic(weights: WeightFormat, accelerator: Accelerator) -> tuple[str, str]:
+    """The peak that a product of these weights runs at on this card, and the kernel family (the key of fitted efficiencies).
+
+    A format that the card cannot multiply is unpacked: fp8 on a card without fp8 is `w8a16`, fp4 without fp4 is `w4a16` at the 16-bit rate.
+    Raises MissingFact when the card states none of the rates.
+    """
+    for key in weights.arithmetic:
+        if accelerator.peaks.get(key):
+            native = key.startswith(("fp8", "fp4", "int8")) or not weights.kernel.startswith(("fp8", "fp4", "int8"))
+            return key, weights.kernel if native else {"fp8": "w8a16", "int8": "w8a16", "fp4": "w4a16"}[weights.kernel]
+    accelerator.peak(*weights.arithmetic)
+    raise AssertionError("unreachable")
+
+
+class EngineStep:
+    """Prices steps of one model in one layout. All times are seconds of one replica's step; work is per card."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        layout: Layout,
+        accelerator: Accelerator,
+        link: Link,
+        weights: WeightFormat,
+        cache: CacheFormat,
+        rules: EngineRules,
+        efficiency: Efficiency,
+        power_limit_w: float | None = None,
+    ) -> None:
+        self.architecture, self.layout, self.link, self.rules, self.efficiency = architecture, layout, link, rules, efficiency
+        self.weights, self.cache = weights, cache
+        slow = 1.0
+        if power_limit_w and accelerator.tdp_w and power_limit_w < accelerator.tdp_w:
+            slow = (power_limit_w / accelerator.tdp_w) ** efficiency.power_exponent
+        key, self.kernel = arithmetic(weights, accelerator)
+        self.arithmetic = key
+        self.product_rate = accelerator.peaks[key] * efficiency.gemm * slow
+        sixteen = accelerator.peak("fp16_acc16", "fp16", "fp32") if key == "fp16_acc16" else accelerator.peak("bf16", "fp16", "fp32")
+        self.head_rate = sixteen * efficiency.gemm * slow
+        self.score_rate = sixteen * efficiency.attention_compute * slow
+        self.read_rate = accelerator.bandwidth_bytes_per_s * efficiency.bandwidth
+        self.cache_rate = accelerator.bandwidth_bytes_per_s * efficiency.attention_bandwidth
+        self.state_rate = accelerator.bandwidth_bytes_per_s * efficiency.state_bandwidth
+        self.wire_rate = link.bytes_per_s * efficiency.reduce_share
+        self.attention_ranks = layout.attention_tensor_parallel
+        self._tabulate()
+
+    # --- the operators ---------------------------------------------------------------------------------------------
+
+    def operators(self, batch: Batch) -> list[Operator]:
+        """The step's operator groups with work per card and seconds; their seconds sum to the step."""
+        lanes = self.layout.pipeline_parallel
+        decodes, context = batch.decodes / lanes, batch.context / lanes
+        prefill, pairs = batch.prefill / lanes, batch.pairs / lanes
+        rows = decodes + prefill
+        groups: dict[str, list[Operator]] = {}
+        for layer in self.architecture.layers:
+            for operator in (*self._mixer(layer, rows, decodes, context, prefill, pairs), *self._feed_forward(layer, rows)):
+                groups.setdefault(operator.group, []).append(operator)
+        operators = [_gather(name, members) for name, members in groups.items()]
+        operators.append(self._head(batch.outputs / lanes))
+        operators += self._communication(rows)
+        operators.append(self._engine(batch.outputs))
+        return operators
+
+    def _product(self, group: str, rows: Amount, sharded: float, whole: float, bits: float, rate: float, count: float, width: float) -> Operator:
+        """Dense products of `sharded` + `whole` parameters a card and layer, for `rows` rows, in `count` layers."""
+        parameters = sharded + whole
+        work = Work(
+            flops=product_flops(rows, parameters) * count,
+            weight_bytes=parameters * bits / 8 * count * (rows > 0),
+            activation_bytes=rows * width * ACTIVATION_BYTES * count,
+            launches=count,
+        )
+        arithmetic_s = compute_seconds(product_flops(padded_rows(rows, self.efficiency.half_rows), parameters) * count * (rows > 0), rate)
+        memory_s = memory_seconds(work.weight_bytes + work.activation_bytes, self.read_rate)
+        return Operator(group, work, smooth_maximum(arithmetic_s, memory_s), arithmetic_s, memory_s)
+
+    def _sums(self, layer: Layer, part: str) -> tuple[float, float, float]:
+        """Parameters a card of one part in one layer: cut by TP, held whole; and the width of activations in and out."""
+        ranks = self.attention_ranks if part == "attention" else self.layout.tensor_parallel
+        sharded = whole = width = 0.0
+        for matrix in (*layer.mixer.matrices, *layer.feed_forward.matrices):
+            if matrix.part != part:
+                continue
+            split = 1 if matrix.shard == "none" else ranks
+            sharded += matrix.parameters / split if split > 1 else 0.0
+            whole += matrix.parameters if split == 1 else 0.0
+            width += matrix.inputs / (split if matrix.shard == "row" else 1) + matrix.outputs / (split if matrix.shard == "column" else 1)
+        return sharded, whole, width
+
+    def _mixer(self, layer: Layer, rows: Amount, decodes: Amount, context: Amount, prefill: Amount, pairs: Amount) -> list[Operator]:
+        groups = self.layout.data_parallel
+        sharded, whole, width = self._sums(layer, "attention")
+        bits = self.weights.bits_of("attention")
+        operators = [self._product("attention products", rows / groups, sharded, whole, bits, self.product_rate, layer.count, width)]
+        if isinstance(layer.mixer.cache, StateCache):
+            operators.append(self._recurrence(layer, decodes / groups, prefill / groups))
+        else:
+            operators.append(self._decode_attention(layer, decodes / groups, context / groups))
+            operators.append(self._prefill_attention(layer, prefill / groups, pairs / groups))
+        return operators
+
+    def _decode_attention(self, layer: Layer, decodes: Amount, context: Amount) -> Operator:
+        """Reads the cache of every sequence once. Latent attention computes in the latent space (absorbed), so it has more FLOPs per byte."""
+        mixer, cache = layer.mixer, layer.mixer.cache
+        assert not isinstance(cache, StateCache)
+        seen = context if cache.window is None else np.minimum(context, decodes * cache.window)
+        if isinstance(cache, LatentCache):
+            width, share = cache.elements_per_token, 1.0
+            looked = seen / cache.compression if mixer.top_k is None else np.minimum(seen / cache.compression, decodes * mixer.top_k)
+            flops = attention_flops(looked, mixer.heads / self.attention_ranks, cache.rank + cache.rope_dim, cache.rank)
+            moved = looked * (cache.rank + cache.rope_dim) * self.cache.bits / 8 + seen * cache.index_dim
+            flops = flops + 2.0 * seen * cache.index_dim * cache.index_heads / self.attention_ranks
+        else:
+            share = max(1.0, cache.kv_heads / self.attention_ranks) / cache.kv_heads
+            width = cache.kv_heads * (cache.key_dim + cache.value_dim)
+            flops = attention_flops(seen, mixer.heads / self.attention_ranks, mixer.score_dim, mixer.value_dim)
+            moved = seen * width * share * self.cache.bits / 8
+        work = Work(flops=flops * layer.count, kv_bytes=moved * layer.count, launches=layer.count * (decodes > 0))
+        arithmetic_s, memory_s = compute_seconds(work.flops, self.score_rate), memory_seconds(work.kv_bytes, self.cache_rate)
+        return Operator("attention decode", work, smooth_maximum(arithmetic_s, memory_s), arithmetic_s, memory_s)
+
+    def _prefill_attention(self, layer: Layer, prefill: Amount, pairs: Amount) -> Operator:
+        mixer, cache = layer.mixer, layer.mixer.cache
+        assert not isinstance(cache, StateCache)
+        seen = pairs if cache.window is None else np.minimum(pairs, prefill * cache.window)
+        if mixer.top_k is not None:
+            seen = np.minimum(seen, prefill * mixer.top_k)
+        flops = attention_flops(seen, mixer.heads / self.attention_ranks, mixer.score_dim, mixer.value_dim)
+        if isinstance(cache, LatentCache) and cache.index_dim:
+            flops = flops + 2.0 * pairs * cache.index_dim * cache.index_heads / self.attention_ranks
+        work = Work(flops=flops * layer.count, launches=layer.count * (prefill > 0))
+        arithmetic_s = compute_seconds(work.flops, self.score_rate)
+        return Operator("attention prefill", work, arithmetic_s, arithmetic_s, 0.0)
+
+    def _recurrence(self, layer: Layer, decodes: Amount, prefill: Amount) -> Operator:
+        """A decode reads and writes each sequence's state; a prefill keeps it in registers and pays arithmetic in 16 bit."""
+        cache = layer.mixer.cache
+        assert isinstance(cache, StateCache)
+        state = cache.state_elements / self.attention_ranks
+        moved = 2.0 * decodes * (state * STATE_BYTES + cache.conv_elements / self.attention_ranks * ACTIVATION_BYTES)
+        flops = recurrence_flops(decodes + prefill, state)
+        work = Work(flops=flops * layer.count, kv_bytes=moved * layer.count, launches=layer.count)
+        arithmetic_s = compute_seconds(recurrence_flops(prefill, state) * layer.count, self.score_rate)
+        memory_s = memory_seconds(work.kv_bytes, self.state_rate)
+        return Operator("recurrence", work, arithmetic_s + memory_s, arithmetic_s, memory_s)
+
+    def _feed_forward(self, layer: Layer, rows: Amount) -> list[Operator]:
+        operators = []
+        for part in ("dense", "shared", "router", "other"):
+            sharded, whole, width = self._sums(layer, part)
+            if sharded + whole:
+                bits = self.weights.bits_of(part)
+                operators.append(self._product("feed-forward", rows, sharded, whole, bits, self.product_rate, layer.count, width))
+        if layer.feed_forward.kind == "experts":
+            operators.append(self._experts(layer, rows))
+        return operators
+
+    def _experts(self, layer: Layer, rows: Amount) -> Operator:
+        """Grouped products: the experts that the batch touches are read; each pays the fill of its own thin product."""
+        ff, ranks = layer.feed_forward, self.layout.tensor_parallel
+        one = sum(m.parameters / m.copies for m in ff.matrices if m.part == "experts") / ranks
+        width = sum(m.inputs + m.outputs for m in ff.matrices if m.part == "experts")
+        touched = experts_touched(ff.routed, ff.top_k, rows, self.efficiency.routing_skew) * (rows > 0)
+        spread = max(self.layout.expert_parallel, 1)
+        work = Work(
+            flops=product_flops(rows * ff.top_k, one) * layer.count,
+            weight_bytes=touched * one * self.weights.bits_of("experts") / 8 * layer.count,
+            activation_bytes=rows * ff.top_k * width / ranks * ACTIVATION_BYTES * layer.count,
+            launches=layer.count,
+        )
+        paid = rows * ff.top_k + touched * self.efficiency.half_rows / (ranks if spread > 1 else 1)
+        arithmetic_s = compute_seconds(product_flops(paid, one) * layer.count, self.product_rate * self.efficiency.experts)
+        memory_s = memory_seconds(work.weight_bytes + work.activation_bytes, self.read_rate)
+        return Operator("experts", work, smooth_maximum(arithmetic_s, memory_s), arithmetic_s, memory_s)
+
+    def _head(self, outputs: Amount) -> Operator:
+        parameters = self.architecture.vocabulary * self.architecture.hidden / self.layout.tensor_parallel
+        bits = self.weights.bits_of("head")
+        return self._product("head", outputs, parameters, 0.0, bits, self.head_rate if bits >= 16 else self.product_rate, 1.0, 0.0)
+
+    def _communication(self, rows: Amount) -> list[Operator]:
+        layout, architecture = self.layout, self.architecture
+        message = rows * architecture.hidden * ACTIVATION_BYTES
+        operators = []
+        if layout.tensor_parallel > 1:
+            count = 2 * architecture.layer_count
+            seconds = all_reduce_seconds(message, layout.tensor_parallel, self.efficiency.reduce_seconds, self.wire_rate) * count * (rows > 0)
+            operators.append(Operator("all-reduce", Work(message_bytes=message * count, launches=count), seconds, link_seconds=seconds))
+        if layout.pipeline_parallel > 1:
+            hops = layout.pipeline_parallel
+            seconds = send_seconds(message, self.efficiency.reduce_seconds, self.wire_rate) * hops * (rows > 0)
+            operators.append(Operator("pipeline send", Work(message_bytes=message * hops), seconds, link_seconds=seconds))
+        return operators
+
+    def _engine(self, outputs: Amount) -> Operator:
+        """Launches of the small kernels of every layer, and what the engine does once a step and once a sequence."""
+        e = self.efficiency
+        layers = sum(layer.count * (EXPERT_LAYER_LAUNCHES if layer.feed_forward.kind == "experts" else 1.0) for layer in self.architecture.layers)
+        launch_s = e.layer_seconds * layers + e.step_seconds * self.layout.pipeline_parallel**0.5
+        seconds = launch_s + e.sequence_seconds * outputs
+        return Operator("engine", Work(launches=layers), seconds, launch_seconds=seconds)
+
+    # --- the same, tabulated for the simulator ---------------------------------------------------------------------------
+
+    def _tabulate(self) -> None:
+        """Everything but attention depends on the number of rows alone, attention is linear in contexts and pairs: tabulate once."""
+        rows = TABLE_ROWS
+        total: Amount = np.zeros_like(rows)
+        for operator in self.operators(Batch(decodes=rows * 1.0, outputs=0.0 * rows)):
+            total = total + operator.seconds
+        outputs: Amount = np.zeros_like(rows)
+        for operator in self.operators(Batch(outputs=rows * 1.0)):
+            outputs = outputs + operator.seconds
+        outputs = cast("np.ndarray", outputs)
+        self._rows = [float(v) for v in rows]
+        self._by_rows = [float(v) for v in cast("np.ndarray", total)]
+        self._by_outputs = [float(v - outputs[0]) for v in outputs]
+        large = 1e7
+        self._windows: list[tuple[float, float]] = []
+        self._pair_windows: list[tuple[float, float]] = []
+        groups = self.layout.data_parallel
+        for layer in self.architecture.layers:
+            cache = layer.mixer.cache
+            if isinstance(cache, StateCache):
+                arithmetic_per_token = recurrence_flops(1.0, cache.state_elements / self.attention_ranks) * layer.count / self.score_rate
+                self._pair_windows.append((arithmetic_per_token / groups, 1.0))
+                continue
+            window = float(cache.window) if cache.window is not None else 0.0
+            top = float(layer.mixer.top_k or 0)
+            sequences = large / (window or 1.0)
+            decode = self._decode_attention(layer, sequences, large).seconds / large
+            prefill_tokens = large if window or top else 1.0
+            prefill = self._prefill_attention(layer, prefill_tokens, large).seconds / large
+            self._windows.append((float(decode) / groups, window))
+            self._pair_windows.append((float(prefill) / groups, min(w for w in (window, top) if w) if window or top else 0.0))
+
+    def _look_up(self, table: list[float], rows: float) -> float:
+        grid = self._rows
+        if rows >= grid[-1]:
+            slope = (table[-1] - table[-2]) / (grid[-1] - grid[-2])
+            return table[-1] + slope * (rows - grid[-1])
+        low, high = 0, len(grid) - 1
+        if rows <= 16:
+            low = int(rows)
+        else:
+            while high - low > 1:
+                middle = (low + high) // 2
+                if grid[middle] <= rows:
+                    low = middle
+                else:
+                    high = middle
+        part = (rows - grid[low]) / (grid[low + 1] - grid[low])
+        return table[low] + part * (table[low + 1] - table[low])
+
+    def seconds(self, decodes: float, context: float, prefill: float = 0.0, pairs: float = 0.0, ends: float = 0.0) -> float:
+        """Seconds of one step: `decodes` sequences over `context` cached tokens in all, `prefill` prompt tokens over `pairs`, `ends` prompts end."""
+        base, slope = self.decode_line(decodes, context)
+        time = base + slope * context
+        if prefill <= 0:
+            return time
+        lanes = self.layout.pipeline_parallel
+        stage_decodes = decodes / min(lanes, max(decodes, 1.0))
+        alone = self._look_up(self._by_rows, stage_decodes + max(prefill / lanes, 1.0)) - self._look_up(self._by_rows, stage_decodes)
+        alone += self._look_up(self._by_outputs, decodes + ends) - self._look_up(self._by_outputs, decodes)
+        for per_pair, window in self._pair_windows:
+            alone += per_pair / lanes * (min(pairs, prefill * window) if window else pairs)
+        return time + alone * (self.efficiency.mixing if decodes else 1.0)
+
+    def decode_line(self, decodes: float, context: float) -> tuple[float, float]:
+        """(a, b): a decode step of `decodes` sequences takes a + b x (tokens in their caches), near `context` tokens in all.
+
+        With pipeline stages a step is the cycle in which every sequence makes a token: each stage sees decodes / stages at a time,
+        and fewer sequences than stages leave stages idle.
+        """
+        lanes = min(float(self.layout.pipeline_parallel), max(decodes, 1.0))
+        base = self._look_up(self._by_rows, decodes / lanes) + self._look_up(self._by_outputs, decodes)
+        slope = 0.0
+        for per_token, window in self._windows:
+            if window and context > decodes * window:
+                base += per_token * decodes * window / lanes
+            else:
+                slope += per_token / lanes
+        return base, slope
+
+
+def _gather(group: str, members: list[Operator]) -> Operator:
+    if len(members) == 1:
+        return members[0]
+    work = members[0].work
+    for member in members[1:]:
+        work = work + member.work
+    return Operator(
+        group,
+        work,
+        *(sum(getattr(m, name) for m in members) for name in ("seconds", "compute_seconds", "memory_seconds", "link_seconds", "launch_seconds")),
+    )
