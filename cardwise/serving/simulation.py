@@ -167,6 +167,9 @@ class Simulation:
         """One step with prompt chunks: mixed with the decodes, or alone when prompts go first."""
         limits = self.limits
         mixed = limits.scheduler in ("mixed", "slots")
+        if mixed and not limits.reserve and self.held + self.decodes > limits.kv_tokens:
+            self._preempt()
+            return
         decodes = self.decodes if mixed else 0.0
         lanes = limits.lanes
         room = max(limits.max_num_batched_tokens - decodes / lanes, 1.0) * lanes

@@ -1,0 +1,115 @@
+"""How far predictions of unseen groups were off: the interval of every prediction.
+
+Quantiles (10 % and 90 %: nominal 80 %) of log(measured / predicted) over cases whose card family, and over cases whose source, the fit
+had not seen; by metric, load and what is known of the card. The wider of the two leave-outs is taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cardwise.answer import Basis, Estimate
+from cardwise.catalogue.load import read_csv
+
+KNOWLEDGE = ("card", "generation", "datasheet")
+FEWEST = 25
+WIDER = {"card": 1.0, "generation": 1.0, "datasheet": 1.5}
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """log(measured / predicted) of a case left out, with what decides its interval."""
+
+    metric: str
+    load: str
+    knowledge: str
+    group: str
+    log_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """An interval in logarithms around a prediction, and the cases behind it."""
+
+    low: float
+    high: float
+    cases: int
+
+
+def regime(metric: str, load: str) -> str:
+    """Metrics that behave alike share residuals."""
+    kind = {"output_tok_s": "throughput", "total_tok_s": "throughput", "request_s": "throughput", "e2e_s": "tpot_ms"}.get(metric, metric)
+    return f"{kind}/{load}"
+
+
+def levels(metric: str, load: str, knowledge: str) -> list[str]:
+    """From the closest regime to the widest."""
+    whole = regime(metric, load)
+    kind = whole.split("/")[0]
+    return [f"{whole}/{knowledge}", f"{whole}/", f"{kind}//{knowledge}", f"{kind}//", f"///{knowledge}", "///"]
+
+
+def quantiles(residuals: Iterable[Residual]) -> dict[str, Width]:
+    """Widths by regime; a group (card family or source) with many cases counts like the square root of their number."""
+    by: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for r in residuals:
+        for level in levels(r.metric, r.load, r.knowledge):
+            by[level].append((r.log_ratio, r.group))
+    widths = {}
+    for level, values in by.items():
+        if len(values) < FEWEST and level != "///":
+            continue
+        sizes: dict[str, int] = defaultdict(int)
+        for _, group in values:
+            sizes[group] += 1
+        ordered = sorted((v, 1.0 / math.sqrt(sizes[g])) for v, g in values)
+        widths[level] = Width(_weighted(ordered, 0.1), _weighted(ordered, 0.9), len(values))
+    return widths
+
+
+def _weighted(ordered: list[tuple[float, float]], q: float) -> float:
+    total = sum(w for _, w in ordered)
+    seen = 0.0
+    for value, weight in ordered:
+        seen += weight
+        if seen >= q * total:
+            return value
+    return ordered[-1][0]
+
+
+@lru_cache(maxsize=1)
+def widths() -> Mapping[str, Width]:
+    """The shipped widths by regime."""
+    return {r["regime"]: Width(float(r["low"]), float(r["high"]), int(r["cases"])) for r in read_csv("calibration/intervals.csv")}
+
+
+@lru_cache(maxsize=4096)
+def width(metric: str, load: str, knowledge: str) -> Width:
+    table = widths()
+    for level in levels(metric, load, knowledge):
+        if level in table:
+            found = table[level]
+            extra = 1.0 if level.endswith(knowledge) else WIDER[knowledge]
+            return Width(min(found.low, -0.02) * extra, max(found.high, 0.02) * extra, found.cases)
+    return Width(math.log(0.5), math.log(2.0), 0)
+
+
+def estimate(value: float, metric: str, load: str, knowledge: str) -> Estimate:
+    """`value` with its interval."""
+    found = width(metric, load, knowledge)
+    return Estimate(value, value * math.exp(found.low), value * math.exp(found.high))
+
+
+def basis(knowledge: str, metric: str, load: str) -> Basis:
+    """In words, what the interval rests on."""
+    found = width(metric, load, knowledge)
+    text = {
+        "card": "this card was measured under this engine",
+        "generation": "other cards of this generation were measured, this one was not",
+        "datasheet": "no card of this generation was measured: datasheet and priors only",
+    }[knowledge]
+    return Basis(knowledge, found.cases, text)

@@ -1,0 +1,177 @@
+"""A case -> the number that its metric asks for, by the one simulation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from cardwise.budget import MemoryBudget
+from cardwise.calibration.cases import Case
+from cardwise.calibration.setup import Disaggregation, Setup
+from cardwise.catalogue.links import link
+from cardwise.efficiency import Efficiency
+from cardwise.errors import CannotRun, NotSupported
+from cardwise.laws.memory import memory_budget
+from cardwise.layout import Layout
+from cardwise.passes.step import EngineStep
+from cardwise.serving.metrics import Distribution, Served
+from cardwise.serving.serve import BUNDLES, serve
+from cardwise.serving.simulation import Limits
+from cardwise.workload import Lengths, Workload
+
+SPEED_METRICS = frozenset(
+    {"decode_tok_s", "prefill_tok_s", "output_tok_s", "total_tok_s", "request_s", "ttft_ms", "tpot_ms", "e2e_s"},
+)
+TOOLS_WITHOUT_FRONT = frozenset({"llama.cpp", "ik_llama.cpp", "mlx"})
+"""Engines whose own benchmark times the prompt inside the process, without a server in front."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one replica served, and how many there are. `first_token_s` is the part of TTFT outside the steps."""
+
+    served: Served
+    replicas: int
+    workload: Workload
+    first_token_s: float
+
+
+def limits_of(setup: Setup, budget: MemoryBudget, efficiency: Efficiency, layout: Layout) -> Limits:
+    """The bounds of the simulator's batch from the engine's rules and the memory budget."""
+    rules = setup.rules
+    return Limits(
+        scheduler=rules.scheduler,
+        max_num_seqs=rules.max_num_seqs * layout.data_parallel,
+        max_num_batched_tokens=rules.max_num_batched_tokens * layout.data_parallel,
+        kv_tokens=budget.kv_tokens * layout.data_parallel,
+        lanes=layout.pipeline_parallel,
+        reserve=rules.engine == "tensorrt-llm" or rules.scheduler in ("static", "slots"),
+        pipeline_efficiency=efficiency.pipeline,
+    )
+
+
+def budget_of(setup: Setup, layout: Layout) -> MemoryBudget:
+    """The memory budget of one replica of `layout`; sized for the load's own lengths where no maximum is stated."""
+    lengths = setup.workload.lengths
+    longest = setup.max_model_len or int(lengths.input_tokens + lengths.output_tokens) + 1
+    return memory_budget(
+        setup.architecture,
+        layout,
+        setup.accelerator,
+        setup.rules,
+        setup.weights,
+        setup.cache,
+        max_model_len=longest,
+        max_num_seqs=setup.rules.max_num_seqs,
+        max_num_batched_tokens=setup.rules.max_num_batched_tokens,
+        memory_share=setup.memory_share,
+    )
+
+
+def step_of(setup: Setup, layout: Layout, efficiency: Efficiency) -> EngineStep:
+    wire = setup.link if layout is setup.layout else link(setup.accelerator, max(layout.cards_per_replica, 1))
+    return EngineStep(
+        setup.architecture, layout, setup.accelerator, wire, setup.weights, setup.cache, setup.rules, efficiency, setup.power_limit_w
+    )
+
+
+def outcome(setup: Setup, efficiency: Efficiency, bundles: int = BUNDLES) -> Outcome:
+    """Simulates the case. Raises CannotRun when the model does not fit."""
+    if setup.disaggregation is not None:
+        return _disaggregated(setup, setup.disaggregation, efficiency, bundles)
+    layout = replace(setup.layout, replicas=1)
+    limits = limits_of(setup, _fitting(setup, layout), efficiency, layout)
+    served = serve(step_of(setup, layout, efficiency), limits, setup.workload, efficiency.first_token_seconds, bundles=bundles)
+    return Outcome(served, setup.layout.replicas, setup.workload, efficiency.first_token_seconds)
+
+
+def _fitting(setup: Setup, layout: Layout) -> MemoryBudget:
+    budget = budget_of(setup, layout)
+    if not budget.fits:
+        raise CannotRun(f"does not fit: {budget.shortfall_bytes / 2**30:.1f} GiB a card too much")
+    return budget
+
+
+class DecodeOnly:
+    """A decode worker: prompts come with their cache from elsewhere and cost it nothing."""
+
+    def __init__(self, step: EngineStep) -> None:
+        self._step = step
+        self.decode_line = step.decode_line
+
+    def seconds(self, decodes: float, context: float, prefill: float = 0.0, pairs: float = 0.0, ends: float = 0.0) -> float:
+        return self._step.seconds(decodes, context) if decodes else 0.0
+
+
+def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, bundles: int) -> Outcome:
+    """Prefill workers see Poisson arrivals at the rate at which decode workers free their users; the two stages are simulated apart."""
+    load = setup.workload
+    decode = replace(setup, layout=split.decode)
+    limits = limits_of(decode, _fitting(decode, split.decode), efficiency, split.decode)
+    users = max(1, -(-load.users // split.decode_workers))
+    decoding = serve(DecodeOnly(step_of(decode, split.decode, efficiency)), limits, replace(load, users=users, requests=None), 0.0, bundles=bundles)
+    prefill = replace(setup, layout=split.prefill)
+    step = step_of(prefill, split.prefill, efficiency)
+    alone = step.seconds(0.0, 0.0, load.lengths.mean_input, load.lengths.mean_input**2 / 2, 1.0)
+    chunk = limits.max_num_batched_tokens
+    many = max(chunk / load.lengths.mean_input, 1.0)
+    per_request = step.seconds(0.0, 0.0, many * load.lengths.mean_input, many * load.lengths.mean_input**2 / 2, many) / many
+    clients = load.users / split.prefill_workers
+    cycle = decoding.e2e_s.mean + alone
+    rate = min(clients / cycle, 0.9 / per_request)
+    one_token = Workload("rate", replace(load.lengths, output_tokens=1.0), requests_per_s=rate, requests=int(min(max(10 * clients, 20), 400)))
+    queue = serve(step, replace(limits_of(prefill, budget_of(prefill, split.prefill), efficiency, split.prefill)), one_token, bundles=bundles)
+    saturated = max(0.0, clients * per_request - cycle)
+    first = queue.ttft_s.mean + saturated + 0.05 * clients * per_request
+    ttft = Distribution(first, queue.ttft_s.median + saturated, *([queue.ttft_s.p99 + saturated] * 3))
+    e2e = Distribution(*(getattr(ttft, n) + getattr(decoding.e2e_s, n) for n in ("mean", "median", "p90", "p95", "p99")))
+    share = decoding.e2e_s.mean / e2e.mean
+    served = replace(decoding, ttft_s=ttft, e2e_s=e2e, output_tokens_per_s=decoding.output_tokens_per_s * share)
+    return Outcome(_later(served, efficiency.first_token_seconds), split.decode_workers, load, efficiency.first_token_seconds)
+
+
+def _later(served: Served, seconds: float) -> Served:
+    def shifted(d: Distribution) -> Distribution:
+        return Distribution(d.mean + seconds, d.median + seconds, d.p90 + seconds, d.p95 + seconds, d.p99 + seconds)
+
+    return replace(served, ttft_s=shifted(served.ttft_s), e2e_s=shifted(served.e2e_s))
+
+
+def measuring(made: Setup, case: Case) -> Setup:
+    """The setup with the load that the case's metric measures."""
+    return replace(made, workload=_measured_load(case, made.workload))
+
+
+def _measured_load(case: Case, workload: Workload) -> Workload:
+    """The load that the metric measures: a decode rate needs tokens to decode, a prompt rate needs one token after the prompt."""
+    lengths = workload.lengths
+    if case.metric == "prefill_tok_s" or (case.metric == "ttft_ms" and lengths.output_tokens < 1):
+        return replace(workload, lengths=replace(lengths, output_tokens=1.0, input_tokens=max(lengths.input_tokens, 1.0)))
+    if case.metric in ("decode_tok_s", "tpot_ms") and lengths.output_tokens < 2:
+        return replace(workload, lengths=replace(lengths, output_tokens=128.0))
+    if lengths.output_tokens < 1 or lengths.input_tokens < 1:
+        return replace(workload, lengths=Lengths(max(lengths.input_tokens, 1.0), max(lengths.output_tokens, 1.0), lengths.low, lengths.spread))
+    return workload
+
+
+def value_of(case: Case, out: Outcome, engine: str) -> float:
+    """The metric of `case` in its own unit. Conventions by metric and load are listed in docs/validate.md."""
+    served, metric, statistic = out.served, case.metric, case.statistic or "mean"
+    lengths = out.workload.lengths
+    if metric == "decode_tok_s":
+        return 1.0 / served.tpot_s.at(statistic)
+    if metric == "prefill_tok_s":
+        seconds = served.ttft_s.at(statistic) - (out.first_token_s if engine in TOOLS_WITHOUT_FRONT else 0.0)
+        return lengths.input_tokens / seconds
+    if metric == "output_tok_s":
+        return served.output_tokens_per_s * out.replicas
+    if metric == "total_tok_s":
+        return (served.output_tokens_per_s + served.input_tokens_per_s) * out.replicas
+    if metric == "request_s":
+        return served.requests_per_s * out.replicas
+    if metric == "ttft_ms":
+        return (served.e2e_s.mean if out.workload.load == "batch" and lengths.output_tokens <= 1 else served.ttft_s.at(statistic)) * 1e3
+    if metric == "tpot_ms":
+        return served.tpot_s.at(statistic) * 1e3
+    if metric == "e2e_s":
+        return served.e2e_s.at(statistic)
+    raise NotSupported(f"metric {metric!r} of task {case.task!r} is not known here")

@@ -1,0 +1,225 @@
+"""From a case to everything that a simulation needs. What the row does not say is filled as that engine's benchmark tool would (docs/validate.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from cardwise.calibration.cases import Case
+from cardwise.calibration.settings import chunk, image_version, says, settings_of, stated_requests, workers
+from cardwise.catalogue.accelerators import accelerator
+from cardwise.catalogue.engines import engine_rules
+from cardwise.catalogue.formats import cache_format, weight_format
+from cardwise.catalogue.links import link
+from cardwise.engine import CacheFormat, EngineRules, WeightFormat
+from cardwise.errors import BadInput, NotSupported
+from cardwise.hardware import Accelerator, Link
+from cardwise.layout import Layout
+from cardwise.model import Architecture
+from cardwise.passes.architectures import architecture
+from cardwise.passes.step import arithmetic
+from cardwise.workload import Lengths, Workload
+
+CHAT_SPREAD = 0.7
+"""Standard deviation of the logarithm of lengths in chat traces (ShareGPT) where only the mean is stated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disaggregation:
+    """Prefill and decode on workers of their own: layouts and counts of workers."""
+
+    prefill: Layout
+    prefill_workers: int
+    decode: Layout
+    decode_workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A case, resolved. `context` are the attributes that fitted effects are keyed by. `chunk`: tokens per prompt chunk where stated."""
+
+    architecture: Architecture
+    layout: Layout
+    accelerator: Accelerator
+    link: Link
+    weights: WeightFormat
+    cache: CacheFormat
+    rules: EngineRules
+    workload: Workload
+    context: tuple[tuple[str, str], ...]
+    power_limit_w: float | None
+    max_model_len: int | None
+    memory_share: float | None
+    disaggregation: Disaggregation | None = None
+
+
+STATIC_SCRIPTS = frozenset({"deepspeed", "transformers", "tinychat"})
+
+
+def setup(case: Case, configs: Path | None = None) -> Setup:
+    """Resolves `case`. Raises CardwiseError with a reason when something is unknown or unsaid and needed."""
+    card = accelerator(case.accelerator, lenient=True)
+    model = architecture(case.model, configs=configs)
+    weights = weight_format(case.weights or model.weight_format)
+    if weights.name in ("fp4", "nvfp4") and model.weight_format == "mxfp4":
+        weights = weight_format("mxfp4")
+    rules = _rules(case, card)
+    layout, disaggregation = _layout(case, card, model, weights.name)
+    cards = layout.cards_per_replica if disaggregation is None else disaggregation.decode.cards_per_replica
+    wire = link(card, max(cards, 1), said=_said_link(case))
+    return Setup(
+        architecture=model,
+        layout=layout,
+        accelerator=card,
+        link=wire,
+        weights=weights,
+        cache=cache_format(_kv(case)),
+        rules=rules,
+        workload=workload(case, layout.replicas),
+        context=tuple(sorted(context(case, card, weights, rules, wire, model).items())),
+        power_limit_w=case.power_limit_w,
+        max_model_len=int(case.max_model_len) if case.max_model_len else None,
+        memory_share=case.gpu_memory_utilization,
+        disaggregation=disaggregation,
+    )
+
+
+def _kv(case: Case) -> str:
+    """Unsaid: TensorRT-LLM takes fp8 for fp8 and fp4 checkpoints (trtllm-bench), everybody else 16 bit."""
+    if case.kv:
+        return case.kv
+    quantised = case.weights in ("fp8", "fp4", "nvfp4")
+    return "fp8" if case.engine.lower() == "tensorrt-llm" and quantised and "gpt-oss" not in case.model else "fp16"
+
+
+def _said_link(case: Case) -> str:
+    return "pcie-p2p" if says(settings_of(case.notes), "p2p on") and case.link == "pcie" else case.link
+
+
+@lru_cache(maxsize=4096)
+def _engine_rules(engine: str, version: str, memory: float, card: str, vendor: str, measured: str, entry: str) -> EngineRules:
+    return engine_rules(engine, version, memory_bytes=memory, card=card, vendor=vendor, measured=measured, entry=entry)  # type: ignore[arg-type]
+
+
+def _rules(case: Case, card: Accelerator) -> EngineRules:
+    """The engine's rules with the settings that the row states put in their place."""
+    entry = "offline" if case.load in ("batch", "offline") else "server"
+    rules = _engine_rules(case.engine, case.engine_version or image_version(settings_of(case.notes)), card.memory_bytes, card.name, card.vendor, case.measured, entry)
+    chunk = _stated_chunk(case)
+    if case.load == "batch":
+        rules = replace(rules, scheduler="static", max_num_seqs=max(rules.max_num_seqs, int(case.batch or 1)))
+    if case.max_num_seqs:
+        rules = replace(rules, max_num_seqs=int(case.max_num_seqs))
+    if case.max_num_batched_tokens:
+        rules = replace(rules, max_num_batched_tokens=int(case.max_num_batched_tokens))
+    elif chunk:
+        rules = replace(rules, max_num_batched_tokens=chunk)
+    return rules
+
+
+def _stated_chunk(case: Case) -> int | None:
+    """llama.cpp's n_batch or n_ubatch where a row names it: it is the chunk of the prompt, not a number of sequences."""
+    size = chunk(settings_of(case.notes)) if case.engine in ("llama.cpp", "ik_llama.cpp") else None
+    return None if size is None else min(size, 512)
+
+
+def _layout(case: Case, card: Accelerator, model: Architecture, weights: str) -> tuple[Layout, Disaggregation | None]:
+    count = int(case.count or 1)
+    tp, pp, dp, ep = (int(v or 0) for v in (case.tp, case.pp, case.dp, case.ep))
+    replicas = int(case.replicas or 0)
+    base = {"accelerator": card.name, "weights": weights, "kv": case.kv or "auto", "engine": case.engine, "engine_version": case.engine_version}
+    settings = settings_of(case.notes)
+    stated = workers(settings)
+    if {"prefill", "decode"} <= stated.keys():
+        parts = {
+            kind: (Layout(**base, tensor_parallel=w_tp * w_dp, data_parallel=w_dp, expert_parallel=w_ep), number)
+            for kind, (number, w_tp, w_dp, _, w_ep) in stated.items()
+        }
+        both = Disaggregation(*parts["prefill"], *parts["decode"])
+        return both.decode, both
+    if says(settings, "disaggregated") and not tp:
+        raise NotSupported("disaggregated serving without the layout of its workers")
+    if case.engine in ("llama.cpp", "ik_llama.cpp", "ollama") and not tp:
+        return Layout(**base, pipeline_parallel=pp or count), None
+    attention_groups = 1
+    if says(settings, "attention DP on"):
+        attention_groups = max(dp, 1) if dp > 1 else max(tp, 1)
+        tp = max(tp, dp, 1) if dp > 1 else tp
+    elif dp > 1 and not replicas:
+        if (ep > 1 or says(settings, "expert parallel")) and model.has_experts:
+            attention_groups, tp = dp, (tp or 1) * dp
+        else:
+            replicas = dp
+    tp = tp or (1 if pp > 1 else max(1, count // max(replicas, 1)))
+    pp = pp or 1
+    replicas = replicas or max(1, count // (tp * pp))
+    if tp * pp > max(count, 1):
+        raise BadInput(f"tp {tp} x pp {pp} needs {tp * pp} cards, the row has {count}")
+    return (
+        Layout(
+            **base,
+            tensor_parallel=tp,
+            pipeline_parallel=pp,
+            expert_parallel=min(ep, tp) if ep > 1 else 1,
+            data_parallel=attention_groups,
+            replicas=replicas,
+        ),
+        None,
+    )
+
+
+def workload(case: Case, replicas: int = 1) -> Workload:
+    """The load on one replica. Unsaid lengths: the defaults of the engine's own benchmark; unsaid number of requests: ten per client, or a thousand."""
+    load = case.load or ("concurrency" if (case.batch or 1) > 1 else "single")
+    if load not in ("single", "batch", "concurrency", "rate", "offline"):
+        raise BadInput(f"load is {load!r}; it must be single, batch, concurrency, rate or offline")
+    default_input, default_output = (512.0, 128.0) if load == "single" else (1024.0, 128.0)
+    settings = settings_of(case.notes)
+    if says(settings, "ShareGPT") or (load == "offline" and case.input_tokens is None):
+        default_input, default_output = 217.4, 201.6
+    given_input, given_output = case.input_tokens, case.output_tokens
+    if given_input is None:
+        given_input = default_input if given_output is None or case.metric != "decode_tok_s" else 0.0
+    if given_output is None:
+        given_output = default_output
+    chat = load in ("rate", "offline") and (says(settings, "ShareGPT") or given_input != int(given_input))
+    lengths = Lengths(given_input, given_output, low=case.length_low or 1.0, spread=CHAT_SPREAD if chat else 0.0)
+    batch = int(case.batch or 0)
+    requests: int | None = int(case.num_prompts) if case.num_prompts else None
+    if load == "offline":
+        requests = requests or batch or 1000
+    if load == "rate":
+        requests = requests or batch or stated_requests(settings) or 1000
+    if requests is not None:
+        requests = max(1, requests // replicas)
+    users = max(1, -(-max(batch, 1) // replicas)) if load in ("concurrency", "batch") else 1
+    rate = None
+    if load == "rate":
+        if not case.request_rate:
+            raise BadInput("a load of kind rate needs request_rate")
+        rate = case.request_rate / replicas
+    return Workload(load, lengths, users=users, requests_per_s=rate, requests=requests)
+
+
+def context(case: Case, card: Accelerator, weights: WeightFormat, rules: EngineRules, wire: Link, model: Architecture) -> dict[str, str]:
+    """Attributes of a case that fitted effects may be keyed by. All are properties of the stack, none of the model's name or the source."""
+    backend = ""
+    if rules.engine in ("llama.cpp", "ik_llama.cpp", "ollama"):
+        settings = settings_of(case.notes)
+        backend = next((b for b in ("vulkan", "rocwmma", "rocm", "sycl") if says(settings, b)), "")
+        backend = backend or {"NVIDIA": "cuda", "Apple": "metal"}.get(card.vendor, "unsaid")
+        if card.vendor == "AMD":
+            flags = [short for short, word in (("fa", "flash attention"), ("lt", "hipblaslt")) if says(settings, word)]
+            backend = "-".join([backend, *flags])
+    return {
+        "vendor": card.vendor.lower(),
+        "generation": card.generation,
+        "engine": rules.engine,
+        "era": rules.era,
+        "kernel": arithmetic(weights, card)[1],
+        "link": wire.kind + ("-p2p" if wire.kind == "pcie" and wire.peer_to_peer else ""),
+        "backend": backend,
+        "model_kind": "experts" if model.has_experts else "dense",
+        "front": "server" if case.load in ("concurrency", "rate", "single") else "offline",
+    }

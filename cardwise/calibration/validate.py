@@ -1,0 +1,158 @@
+"""Predictions for files of cases: the contract of `cardwise validate` (docs/validate.md)."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import astuple, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from cardwise.calibration import intervals
+from cardwise.calibration.cases import BrokenRow, Case, read_cases, unique
+from cardwise.calibration.effects import efficiency
+from cardwise.calibration.memory_cases import MEMORY_METRICS, predict_memory
+from cardwise.calibration.predict import SPEED_METRICS, Outcome, measuring, outcome, value_of
+from cardwise.calibration.setup import Setup, setup
+from cardwise.catalogue.load import read_csv
+from cardwise.errors import BadInput, CardwiseError, NotSupported
+
+COLUMNS = ("case_id", "predicted", "low", "high", "status", "reason")
+SIMULATION_BUNDLES = 64
+CHUNK = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One row of the output. Numbers in the metric's own unit; None when unsupported."""
+
+    case_id: str
+    predicted: float | None
+    low: float | None
+    high: float | None
+    status: str
+    reason: str
+
+
+@lru_cache(maxsize=1)
+def known() -> dict[str, int]:
+    """Measured cases by `family/engine`, `family` and `generation` of the card, as the fit found them."""
+    return {row["name"]: int(row["cases"]) for row in read_csv("calibration/known.csv")}
+
+
+def knowledge(made: Setup) -> str:
+    """card, generation or datasheet: how near the evidence comes to this stack."""
+    card = made.accelerator
+    table = known()
+    if table.get(f"{card.family or card.name}/{made.rules.engine}", 0) >= intervals.FEWEST:
+        return "card"
+    return "generation" if table.get(card.generation, 0) >= intervals.FEWEST else "datasheet"
+
+
+def predict(cases: Sequence[Case], configs: Path | None = None) -> list[Prediction]:
+    """Predictions of cases in order; cases of one simulation should come together, the last one is kept."""
+    last: tuple[Setup, Outcome] | None = None
+    found = []
+    for case in cases:
+        try:
+            if case.metric in MEMORY_METRICS:
+                low, likely, high = predict_memory(case, configs)
+                found.append(Prediction(case.case_id, likely, low, high, "ok", ""))
+                continue
+            if case.task != "llm" or case.metric not in SPEED_METRICS:
+                raise NotSupported(f"metric {case.metric!r} of task {case.task!r} is not answered yet")
+            made = measuring(setup(case, configs), case)
+            if last is None or last[0] != made:
+                last = (made, outcome(made, efficiency(made.context), SIMULATION_BUNDLES))
+            value = value_of(case, last[1], made.rules.engine)
+            estimate = intervals.estimate(value, case.metric, made.workload.load, knowledge(made))
+            found.append(Prediction(case.case_id, estimate.likely, estimate.low, estimate.high, "ok", ""))
+        except CardwiseError as error:
+            found.append(Prediction(case.case_id, None, None, None, "unsupported", error.message))
+    return found
+
+
+def _predict_chunk(task: tuple[list[Case], Path | None]) -> list[Prediction]:
+    return predict(*task)
+
+
+def _same_run(case: Case) -> tuple[object, ...]:
+    return astuple(replace(case, case_id="", metric="", statistic="", task=""))
+
+
+def chunks_of(cases: Sequence[Case]) -> Iterator[list[int]]:
+    """Indices of cases in chunks for workers; cases of one run stay together."""
+    order = sorted(range(len(cases)), key=lambda i: tuple(str(v) for v in _same_run(cases[i])))
+    chunk: list[int] = []
+    for position, index in enumerate(order):
+        chunk.append(index)
+        following = order[position + 1] if position + 1 < len(order) else None
+        if len(chunk) >= CHUNK and (following is None or _same_run(cases[following]) != _same_run(cases[index])):
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def validate(paths: Sequence[Path], out: Path, configs: Path | None = None, progress: Callable[[int, int], None] | None = None) -> tuple[int, list[BrokenRow]]:
+    """Writes predictions for all rows of `paths` to `out`, atomically and in order. Returns the number of answered rows and the broken ones.
+
+    Raises BadFile or BadInput for a file or path that cannot be used; a broken row is answered `unsupported` and the rest goes on.
+    """
+    check_writable(out)
+    if configs is not None and not configs.is_dir():
+        raise BadInput(f"{configs} is not a directory; --configs takes a folder of <org>--<name>_config.json files")
+    rows = [row for path in paths for row in read_cases(path)]
+    unique(rows)
+    cases = [row for row in rows if isinstance(row, Case)]
+    broken = [row for row in rows if isinstance(row, BrokenRow)]
+    answers: dict[str, Prediction] = {b.case_id: Prediction(b.case_id, None, None, None, "unsupported", b.reason) for b in broken}
+    chunks = [[cases[i] for i in chunk] for chunk in chunks_of(cases)]
+    done = 0
+    for predictions in _run(chunks, configs):
+        done += len(predictions)
+        answers.update((p.case_id, p) for p in predictions)
+        if progress is not None:
+            progress(done, len(cases))
+    write([answers[row.case_id] for row in rows], out)
+    return sum(a.status == "ok" for a in answers.values()), broken
+
+
+def _run(chunks: list[list[Case]], configs: Path | None) -> Iterator[list[Prediction]]:
+    tasks = [(chunk, configs) for chunk in chunks]
+    workers = min(os.cpu_count() or 1, len(tasks), 8)
+    if workers <= 1 or sum(map(len, chunks)) < 200:
+        yield from map(_predict_chunk, tasks)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(_predict_chunk, tasks)
+
+
+def check_writable(out: Path) -> None:
+    """Raises BadInput when `out` cannot be written."""
+    folder = out.parent
+    if out.is_dir():
+        raise BadInput(f"{out} is a directory; --out takes a file")
+    if not folder.is_dir():
+        raise BadInput(f"{folder} is not a directory; make it first")
+    if not os.access(folder, os.W_OK) or (out.exists() and not os.access(out, os.W_OK)):
+        raise BadInput(f"{out} cannot be written; choose another path for --out")
+
+
+def write(predictions: Sequence[Prediction], out: Path) -> None:
+    """The CSV of predictions, written beside `out` and moved onto it in one step."""
+    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for p in predictions:
+                writer.writerow([p.case_id, *("" if v is None else f"{v:.6g}" for v in (p.predicted, p.low, p.high)), p.status, p.reason])
+        os.chmod(name, 0o644)
+        os.replace(name, out)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
