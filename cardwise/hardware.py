@@ -49,6 +49,7 @@ class Accelerator:
     ecc: str = ""
     notes: str = ""
     unified_memory: bool = False
+    reported_bytes: float | None = None  # what the runtime reports as total (cudaMemGetInfo): the base of an engine's memory share
     family: str = ""  # cards of one family share a physical chip: "H100 SXM" for H100 SXM and H800 SXM
     sources: Mapping[str, Source] = field(default_factory=dict)
 

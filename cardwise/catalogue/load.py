@@ -1,0 +1,147 @@
+"""Reads the facts: the TOML and CSV files of `data`, and a person's own files on top of them.
+
+A person's facts come from `~/.config/cardwise/*.toml` (or below `$XDG_CONFIG_HOME`) and from the files given to `use_facts`, later files last;
+they add entries or override entries of the same name. Nothing is ever written and nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cardwise.errors import BadFile, BadInput
+
+DATA = Path(__file__).parent / "data"
+Table = dict[str, Any]
+
+# Tables that a person's file may hold.
+USER_TABLES = ("accelerator", "price", "fabric", "node", "derive", "usable", "reported")
+# Bounds that only a slip of the hand exceeds: numbers outside are refused, by key. Units are in the keys.
+RATE_LIMITS = (1e-3, 1e6)
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "memory_gib": (0.1, 1e5),
+    "usable_mib": (100, 1e8),
+    "reported_gib": (0.1, 1e5),
+    "bandwidth_gb_s": (1, 1e6),
+    "l2_mib": (0.01, 1e5),
+    "units": (1, 1e5),
+    "boost_mhz": (10, 1e5),
+    "interconnect_gb_s": (0.1, 1e5),
+    "tdp_w": (1, 1e5),
+    "msrp_usd": (1, 1e7),
+    "price": (1e-4, 1e9),
+    "usd_per_hour": (1e-4, 1e5),
+    "cards": (1, 1e6),
+    "network_gb_s": (1e-3, 1e5),
+}
+_given: tuple[Path, ...] = ()
+_caches: list[Callable[[], None]] = []
+
+
+def forgets(clear: Callable[[], None]) -> None:
+    """Registers a cache that depends on the facts, so that `use_facts` empties it."""
+    _caches.append(clear)
+
+
+def use_facts(paths: Iterable[str | Path]) -> None:
+    """Takes the facts of these TOML or CSV files on top of the catalogue; called once before any question, with the values of `--facts`.
+
+    Raises BadFile when a file is missing or unreadable, BadInput for a key or number in it that cannot be used.
+    """
+    global _given
+    _given = tuple(Path(path).expanduser() for path in paths)
+    for clear in (user_tables.cache_clear, *_caches):
+        clear()
+    user_tables()
+
+
+def read_toml(name: str) -> Table:
+    """A file below `data` as nested tables."""
+    return tomllib.loads((DATA / name).read_text(encoding="utf-8"))
+
+
+def read_csv(name: str) -> list[dict[str, str]]:
+    """A file below `data` as one dict per row."""
+    with (DATA / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def user_files() -> tuple[Path, ...]:
+    """The person's files in the order in which they are applied."""
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()) / "cardwise"
+    return (*(sorted(home.glob("*.toml")) if home.is_dir() else ()), *_given)
+
+
+@lru_cache(maxsize=1)
+def user_tables() -> Mapping[str, tuple[Table, ...]]:
+    """All tables of the person's files by kind; every table gets its file under the key `file`. Checked for keys and limits."""
+    found: dict[str, list[Table]] = {name: [] for name in USER_TABLES}
+    for path in user_files():
+        for kind, tables in _user_file(path).items():
+            found[kind] += tables
+    return {kind: tuple(tables) for kind, tables in found.items()}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{path}: not UTF-8 at byte {error.start:,}; save it as UTF-8") from None
+    except OSError as error:
+        raise BadFile(f"{path}: {error.strerror or error}; give the path of a TOML or CSV file of facts") from None
+
+
+def _user_file(path: Path) -> dict[str, list[Table]]:
+    text = _text(path)
+    if path.suffix.lower() == ".csv":
+        rows: list[Table] = [dict(row) for row in csv.DictReader(text.splitlines())]
+        return {"price": [_price_row(path, number, row) for number, row in enumerate(rows, 2)]}
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadFile(f"{path}: not valid TOML: {error}") from None
+    defaults = {key: content.pop(key) for key in ("generation", "vendor") if key in content}
+    if "name" in content:  # a file that is one card, without a [[accelerator]] line
+        content = {"accelerator": [content]}
+    tables: dict[str, list[Table]] = {}
+    for kind, value in content.items():
+        if kind not in USER_TABLES:
+            raise BadInput(f"{path}: unknown table [[{kind}]]; known: {', '.join(USER_TABLES)}")
+        entries = value if isinstance(value, list) else [value]
+        if not all(isinstance(entry, dict) for entry in entries):
+            raise BadInput(f"{path}: {kind} must be a table; write [[{kind}]] and its keys below")
+        tables[kind] = [{**defaults, **entry, "file": str(path)} for entry in entries]
+        for entry in tables[kind]:
+            check_numbers(str(path), str(entry.get("name") or entry.get("accelerator") or kind), entry)
+    return tables
+
+
+def _price_row(path: Path, number: int, row: Table) -> Table:
+    for key in ("accelerator", "kind", "price"):
+        if not row.get(key):
+            raise BadFile(f"{path}: row {number} lacks {key}; columns are accelerator,kind,price,currency,unit,count,date,source")
+    try:
+        row["price"] = float(row["price"])
+        row["count"] = int(row.get("count") or 1)
+    except ValueError:
+        raise BadFile(f"{path}: row {number}: price {row['price']!r} and count {row.get('count')!r} must be numbers") from None
+    check_numbers(str(path), f"row {number}", row)
+    return {**{key: value for key, value in row.items() if key and value is not None}, "file": str(path)}
+
+
+def check_numbers(place: str, name: str, table: Mapping[str, Any]) -> None:
+    """Raises BadInput when a number of `table` is no number or lies outside its limits."""
+    for key, value in table.items():
+        limits = LIMITS.get(key) or (RATE_LIMITS if key.endswith(("_tflops", "_tops")) else None)
+        if limits is None:
+            continue
+        low, high = limits
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise BadInput(f"{place}: {name}: {key} is {value!r}; it must be a number")
+        if not low <= value <= high:
+            raise BadInput(f"{place}: {name}: {key} is {value:g}; it must lie between {low:g} and {high:,.0f}")
