@@ -1,0 +1,105 @@
+"""The KV cache of one card: bytes per token and sequence by layer kind, as the engine's version stores them. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from cardwise.budget import CacheGroup, CachePlan, MemoryConstants
+from cardwise.engine import CacheFormat, EngineRules
+from cardwise.laws.memory_weights import stage_layers
+from cardwise.layout import Layout
+from cardwise.model import Architecture, KeyValueCache, LatentCache, Layer, StateCache
+
+CONVOLUTION_BYTES = 2.0
+INDEX_KEY_BYTES = 1.0
+"""Index keys of sparse attention are stored in fp8 with their scales (DeepSeek-V3.2)."""
+
+
+def cache_plan(
+    architecture: Architecture,
+    cache: CacheFormat,
+    layout: Layout,
+    rules: EngineRules,
+    constants: MemoryConstants,
+    max_num_batched_tokens: int | None = None,
+) -> CachePlan:
+    """How one card of the fullest stage keeps its sequences."""
+    counts = stage_layers(architecture.layer_count, layout.pipeline_parallel, rules.layer_split)
+    share = max(counts) / architecture.layer_count
+    merged: dict[tuple[str, float, int | None, float], float] = {}
+    for layer in architecture.layers:
+        key = _kept(layer, cache, layout, rules, constants)
+        if key[1] or key[3]:
+            merged[key] = merged.get(key, 0.0) + layer.count * share
+    groups = tuple(
+        CacheGroup(kind, max(1, math.ceil(count - 1e-9)), token_bytes, window, state)
+        for (kind, token_bytes, window, state), count in merged.items()
+    )
+    margin = max_num_batched_tokens or rules.max_num_batched_tokens
+    return _paged(groups, rules.block_size, constants, margin)
+
+
+def _kept(
+    layer: Layer, cache: CacheFormat, layout: Layout, rules: EngineRules, constants: MemoryConstants
+) -> tuple[str, float, int | None, float]:
+    """Kind, bytes per token, window and bytes per sequence of one layer on one card."""
+    kept, ranks, width = layer.mixer.cache, layout.attention_tensor_parallel, cache.bits / 8
+    if isinstance(kept, StateCache):
+        state = kept.state_elements * constants.state_bits / 8 + kept.conv_elements * CONVOLUTION_BYTES
+        return "state", 0.0, None, state / ranks
+    if isinstance(kept, LatentCache):
+        return _latent(layer, kept, width, ranks, rules, constants)
+    if kept.shared or not kept.kv_heads:
+        return "none", 0.0, None, 0.0
+    heads = kept.kv_heads / ranks if kept.kv_heads >= ranks else 1.0
+    window = kept.window if rules.windows_saved else None
+    return "window" if window else "full", heads * (kept.key_dim + kept.value_dim) * width, window, 0.0
+
+
+def _latent(
+    layer: Layer, kept: LatentCache, width: float, ranks: int, rules: EngineRules, constants: MemoryConstants
+) -> tuple[str, float, int | None, float]:
+    """One vector for all heads, on every rank; engines without MLA support keep all heads at a supported width, keys and values alike."""
+    if not rules.kv_replicated_latent:
+        full = max(constants.latent_full_width, layer.mixer.score_dim)
+        return "full", layer.mixer.heads / ranks * 2 * full * width, None, 0.0
+    index = kept.index_dim * INDEX_KEY_BYTES + (constants.index_scale_bytes if kept.index_dim else 0.0)
+    token_bytes = ((kept.rank + kept.rope_dim) * width + index) / kept.compression
+    window = kept.window if rules.windows_saved else None
+    return "latent" if window is None else "latent-window", token_bytes, window, 0.0
+
+
+def _paged(groups: tuple[CacheGroup, ...], block_size: int, constants: MemoryConstants, margin: int) -> CachePlan:
+    """vLLM lays all kinds over one pool of equal pages: the kind with the fewest layers sets the width of a group, a recurrence's state
+    the tokens of a page (16 x ceil(state / (16 x bytes per token)))."""
+    plain = CachePlan(groups, block_size, 0, constants.state_blocks, margin if constants.unified_pages else 0)
+    if not constants.unified_pages or not groups:
+        return plain
+    attention = [group for group in groups if group.token_bytes]
+    if not attention or len({group.token_bytes for group in attention}) > 1:
+        return plain
+    state = max((group.state_bytes for group in groups), default=0.0)
+    page = block_size
+    if state:
+        page = max(block_size, block_size * math.ceil(state / (block_size * attention[0].token_bytes)))
+    fewest, most = min(group.layers for group in groups), max(group.layers for group in groups)
+    width = most if most < 1.25 * fewest else fewest
+    return CachePlan(groups, page, width, constants.state_blocks, margin)
+
+
+def kv_bytes_per_token(
+    architecture: Architecture, cache: CacheFormat, layout: Layout, rules: EngineRules, constants: MemoryConstants
+) -> float:
+    """Bytes on one card of one more token in a long sequence."""
+    return cache_plan(architecture, cache, layout, rules, constants).token_bytes
+
+
+def kv_bytes_per_sequence(
+    architecture: Architecture, cache: CacheFormat, layout: Layout, rules: EngineRules, constants: MemoryConstants, tokens: float
+) -> float:
+    """Bytes on one card of one sequence of `tokens`."""
+    return cache_plan(architecture, cache, layout, rules, constants).sequence_bytes(tokens)
+
+
+def _kv_heads(architecture: Architecture) -> int:
+    return max((layer.mixer.cache.kv_heads for layer in architecture.layers if isinstance(layer.mixer.cache, KeyValueCache)), default=0)
