@@ -28,15 +28,14 @@ BUILDERS: Mapping[str, tuple[str, str]] = {
     "gemma3n": ("gemma", "build_gemma3n"),
     "gemma4": ("gemma", "build_gemma4"),
     "falcon": ("special", "build_falcon"),
-    "llama4": ("special", "build_llama4"),
+    "llama4": ("mixed", "build_llama4"),
     "mllama": ("special", "build_mllama"),
     "nemotron_nas": ("special", "build_nemotron_nas"),
-    "minimax_m3": ("special", "build_minimax_m3"),
-    "mimo_v2": ("special", "build_mimo_v2"),
-    "laguna": ("special", "build_laguna"),
-    "step": ("special", "build_step"),
-    "afmoe": ("special", "build_afmoe"),
-    "cohere2_moe": ("special", "build_cohere2_moe"),
+    "minimax_m3": ("mixed", "build_minimax_m3"),
+    "mimo_v2": ("mixed", "build_mimo_v2"),
+    "laguna": ("mixed", "build_laguna"),
+    "step": ("mixed", "build_step"),
+    "afmoe": ("mixed", "build_afmoe"),
 }
 # fields of the outer configuration that hold for the text model inside it
 OUTER = ("tie_word_embeddings", "quantization_config", "torch_dtype", "dtype")

@@ -29,16 +29,16 @@ class Stored:
 
 
 def read(fields: Fields, quantization_file: Mapping[str, object] | None = None) -> Stored:
-    """Formats of a checkpoint. Raises BadFile for a method that no rule covers."""
+    """Formats of a checkpoint. The configuration itself counts before the file beside it. Raises BadFile for a method without a rule."""
     base = DTYPES.get(fields.text("torch_dtype", "dtype", default="bfloat16").removeprefix("torch."))
     if base is None:
         raise fields.bad(f"field torch_dtype is {short(fields.get('torch_dtype', 'dtype'))}; known are {', '.join(DTYPES)}")
-    if quantization_file is not None:
+    config = fields.sub("quantization_config")
+    if config is None and quantization_file is not None:
         group = Fields(quantization_file, f"{fields.source} hf_quant_config.json").sub("quantization")
         if group is None:
             raise fields.bad("hf_quant_config.json has no field quantization")
         return _modelopt(group, base)
-    config = fields.sub("quantization_config")
     if config is None:
         mlx = fields.sub("quantization")
         return _mlx(mlx) if mlx is not None else Stored(base)
