@@ -5,40 +5,26 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Any
 
-from cardwise.catalogue.load import DATA, LIMITS, Table, forgets, user_tables
+from cardwise.catalogue.derive import FIELDS, RATES, TEXTS, Rules, build
+from cardwise.catalogue.load import CARD_LIMITS, DATA, Table, forgets, user_tables
 from cardwise.catalogue.names import Entry, Index, index
 from cardwise.errors import AmbiguousName, BadInput, MissingFact, UnknownName
-from cardwise.hardware import Accelerator, Source
+from cardwise.hardware import Accelerator
 from cardwise.layout import MAX_CARDS
-from cardwise.quantities import GIB, GIGA, MEGA, MIB, TERA
 
-RATES: Mapping[str, str] = {
-    "fp32_tflops": "fp32",
-    "tf32_dense_tflops": "tf32",
-    "fp16_dense_tflops": "fp16",
-    "fp16_acc16_dense_tflops": "fp16_acc16",
-    "bf16_dense_tflops": "bf16",
-    "fp8_dense_tflops": "fp8",
-    "int8_dense_tops": "int8",
-    "fp4_dense_tflops": "fp4",
-    "int4_dense_tops": "int4",
-    "fp16_neural_tflops": "fp16_neural",
-    "int8_neural_tops": "int8_neural",
-}
-TEXTS = ("form_factor", "memory_type", "launch", "interconnect", "pcie", "p2p_over_pcie", "ecc", "family", "notes")
-OTHER = ("name", "class", "aliases", "lenient", "memory_options_gib", "unified_memory", "source", "sources", "vendor", "generation", "like", "file")
-KNOWN_KEYS = frozenset((*RATES, *TEXTS, *OTHER, *(key for key in LIMITS if key not in ("price", "usd_per_hour", "cards", "network_gb_s"))))
+KNOWN_KEYS = frozenset(
+    (*RATES, *TEXTS, *CARD_LIMITS, "name", "class", "aliases", "lenient", "memory_options_gib", "unified_memory", "source", "sources")
+) | {"vendor", "generation", "like", "file"}
 NEEDED = ("memory_gib", "bandwidth_gb_s")
 # What a card that is `like` another does not take over: they are facts of that very card.
 OWN_KEYS = frozenset(("name", "aliases", "lenient", "sources", "source", "notes", "msrp_usd", "launch", "file"))
 _MEMORY = re.compile(r"\s*\(?(\d+)\s*(?:gib|gb|g)\b(?:\s*unified)?\)?\s*$", re.IGNORECASE)
-_COUNT_FIRST = re.compile(r"(\d+)\s*[x×*]\s*(\S.*)", re.IGNORECASE)
-_COUNT_LAST = re.compile(r"(.*\S)\s*[x×*]\s*(\d+)", re.IGNORECASE)
+_COUNT_FIRST = re.compile(r"(?P<count>\d+)\s*[x×*]\s*(?P<name>\S.*)", re.IGNORECASE)
+_COUNT_LAST = re.compile(r"(?P<name>.*\S)\s*[x×*]\s*(?P<count>\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +33,7 @@ class _Catalogue:
     incomplete: Mapping[str, str]
     memory_options: Mapping[str, tuple[float, ...]]
     raw: Mapping[str, Table]
-    rules: Mapping[str, Mapping[str, tuple[Table, ...]]]
+    rules: Rules
     names: Index
 
 
@@ -57,10 +43,11 @@ def accelerators() -> Mapping[str, Accelerator]:
 
 
 def accelerator(name: str, *, lenient: bool = False) -> Accelerator:
-    """The card of that name, alias or driver string. `lenient`: a name of several cards is the one that the data prefer, for tables that do not say.
+    """The card of that name, alias or driver string.
 
-    A unified-memory machine may carry its size: `M3 Max 40-core 64GB`. Raises UnknownName, AmbiguousName, and MissingFact for a card whose memory
-    or bandwidth no source states.
+    `lenient`: a name that several cards carry is the one that the data prefer, for tables that do not say. A unified-memory machine may
+    carry its size: `M3 Max 40-core 64GB`. Raises UnknownName, AmbiguousName, and MissingFact for a card whose memory or bandwidth no source
+    states.
     """
     catalogue = _catalogue()
     try:
@@ -75,8 +62,16 @@ def accelerator(name: str, *, lenient: bool = False) -> Accelerator:
     return catalogue.cards[found]
 
 
+def named(name: str) -> tuple[str, ...]:
+    """Canonical names of all cards that `name` may mean, one for a name that is not shared. Raises UnknownName."""
+    try:
+        return (_catalogue().names.find(name),)
+    except AmbiguousName as ambiguous:
+        return ambiguous.candidates
+
+
 def parse_cards(text: str) -> list[tuple[int | None, Accelerator]]:
-    """`"RTX 4090, 8x H100 SXM, 2*a100-80g"` -> [(None, RTX 4090), (8, H100 SXM), (2, A100 ...)]; `all` is every card. None: no count was said.
+    """`"RTX 4090, 8x H100 SXM"` -> [(None, RTX 4090), (8, H100 SXM)]; `all` is every card. None: no count was said.
 
     Raises BadInput for an empty list or a count outside 1 to 16,384, and what `accelerator` raises.
     """
@@ -92,16 +87,23 @@ def _counted(part: str) -> tuple[int | None, Accelerator]:
     try:
         return None, accelerator(part)
     except UnknownName as unknown:
-        if match := _COUNT_FIRST.fullmatch(part):
-            digits, name = match.groups()
-        elif match := _COUNT_LAST.fullmatch(part):
-            name, digits = match.groups()
-        else:
+        readings = [match.group("count", "name") for pattern in (_COUNT_FIRST, _COUNT_LAST) if (match := pattern.fullmatch(part))]
+        if not readings:
             raise unknown from None
+    digits, name = readings[0]
+    if len(readings) > 1 and not _is_known(name):  # `4090 x8`: the first number is the name
+        digits, name = readings[1]
     count = int(digits) if len(digits) < 10 else MAX_CARDS + 1
     if not 1 <= count <= MAX_CARDS:
         raise BadInput(f"{part!r} asks for {digits} cards; the count must lie between 1 and {MAX_CARDS:,}")
     return count, accelerator(name)
+
+
+def _is_known(name: str) -> bool:
+    try:
+        return bool(named(name))
+    except UnknownName:
+        return False
 
 
 def _sized(catalogue: _Catalogue, name: str, lenient: bool) -> Accelerator | None:
@@ -123,7 +125,7 @@ def _sized(catalogue: _Catalogue, name: str, lenient: bool) -> Accelerator | Non
             return None
         raise BadInput(f"{base} is sold with {', '.join(f'{o:g}' for o in options)} GB; {size:g} GB is none of them")
     raw = {key: value for key, value in catalogue.raw[base].items() if key not in ("usable_mib", "reported_gib")}
-    return _build({**raw, "name": f"{base} {size:g}GB", "memory_gib": size, "family": base}, catalogue.rules)
+    return build({**raw, "name": f"{base} {size:g}GB", "memory_gib": size, "family": base}, catalogue.rules)
 
 
 def _only_one_sold_with(catalogue: _Catalogue, candidates: tuple[str, ...], size: float) -> str:
@@ -152,13 +154,18 @@ def _catalogue() -> _Catalogue:
         if missing:
             incomplete[name] = " and ".join(key.rsplit("_", 1)[0].replace("_gb", "").replace("_", " ") for key in missing)
         else:
-            cards[name] = _build(table, rules)
+            cards[name] = build(table, rules)
     options = {name: tuple(float(size) for size in table.get("memory_options_gib", ())) for name, table in raw.items()}
-    names = index(Entry(name, (*table.get("aliases", ()), *_with_memory(table)), tuple(table.get("lenient", ()))) for name, table in raw.items())
-    return _Catalogue(cards, incomplete, options, raw, rules, names)
+    return _Catalogue(cards, incomplete, options, raw, rules, _index(raw))
 
 
 forgets(_catalogue.cache_clear)
+
+
+def _index(raw: Mapping[str, Table]) -> Index:
+    return index(
+        Entry(name, (*table.get("aliases", ()), *_with_memory(table)), tuple(table.get("lenient", ()))) for name, table in raw.items()
+    )
 
 
 def _with_memory(table: Table) -> tuple[str, ...]:
@@ -187,12 +194,9 @@ def _user_card(table: Table, raw: Mapping[str, Table]) -> Table:
         if key not in KNOWN_KEYS:
             near = get_close_matches(key, KNOWN_KEYS, n=1)
             raise BadInput(f"{place}: {name}: unknown key {key}" + (f"; did you mean {near[0]}?" if near else ""))
-    known = index(Entry(card, (*t.get("aliases", ()), *_with_memory(t)), tuple(t.get("lenient", ()))) for card, t in raw.items())
-    base: Table = {}
+    base: Table = dict(raw.get(name, {}))
     if "like" in table:
-        base = {key: value for key, value in raw[known.find(str(table["like"]))].items() if key not in OWN_KEYS}
-    elif known.own.get("".join(name.lower().split())) or name in raw:
-        base = dict(raw[name]) if name in raw else {}
+        base = {key: value for key, value in raw[_index(raw).find(str(table["like"]))].items() if key not in OWN_KEYS}
     if "memory_gib" in table:
         base = {key: value for key, value in base.items() if key not in ("usable_mib", "reported_gib", "memory_options_gib")}
     merged = {**base, **table}
@@ -200,99 +204,6 @@ def _user_card(table: Table, raw: Mapping[str, Table]) -> Table:
         if key not in merged:
             raise BadInput(f'{place}: {name}: {key} is missing; add it, or like = "RTX 4090" to take over the rest of another card')
     merged["source"] = table.get("source") or f"your file {place}" + (f", the rest as {table['like']}" if "like" in table else "")
-    given = {field: {"kind": "user", "text": f"your file {place}"} for key in table if (field := _field(key))}
+    given = {field: {"kind": "user", "text": f"your file {place}"} for key in table if (field := FIELDS.get(key) or RATES.get(key))}
     merged["sources"] = {**base.get("sources", {}), **given, **table.get("sources", {})}
     return merged
-
-
-def _field(key: str) -> str:
-    """Name under which the source of a key is kept."""
-    names = {"memory_gib": "memory", "usable_mib": "usable", "reported_gib": "reported", "bandwidth_gb_s": "bandwidth"}
-    return names.get(key) or RATES.get(key) or ({"interconnect_gb_s": "interconnect", "units": "units", "boost_mhz": "boost", "tdp_w": "tdp"}.get(key, ""))
-
-
-def _build(table: Table, rules: Mapping[str, Mapping[str, tuple[Table, ...]]]) -> Accelerator:
-    own = rules.get(table["generation"], {})
-    sources = {name: Source(entry["kind"], entry["text"], entry.get("rule", "")) for name, entry in table.get("sources", {}).items()}
-    peaks = {name: table[key] * TERA for key, name in RATES.items() if key in table}
-    for rule in own.get("derive", ()):
-        _derive(table, rule, peaks, sources)
-    memory = table["memory_gib"] * GIB
-    usable = table["usable_mib"] * MIB if "usable_mib" in table else _usable(table, own.get("usable", ()), memory, sources)
-    reported = table["reported_gib"] * GIB if "reported_gib" in table else _reported(table, own.get("reported", ()), usable, sources)
-    texts = {key: table[key] for key in TEXTS if key in table}
-    return Accelerator(
-        name=table["name"],
-        vendor=table["vendor"],
-        generation=table["generation"],
-        form_factor=texts.pop("form_factor", ""),
-        memory_bytes=memory,
-        usable_bytes=usable,
-        memory_type=texts.pop("memory_type", ""),
-        bandwidth_bytes_per_s=table["bandwidth_gb_s"] * GIGA,
-        peaks=peaks,
-        source=table["source"],
-        aliases=tuple(table.get("aliases", ())),
-        l2_bytes=_scaled(table, "l2_mib", MIB),
-        units=table.get("units"),
-        boost_hz=_scaled(table, "boost_mhz", MEGA),
-        interconnect_bytes_per_s=_scaled(table, "interconnect_gb_s", GIGA),
-        tdp_w=_scaled(table, "tdp_w", 1.0),
-        msrp_usd=_scaled(table, "msrp_usd", 1.0),
-        unified_memory=bool(table.get("unified_memory", False)),
-        reported_bytes=reported,
-        sources=sources,
-        **{"family": table["name"], **texts},
-    )
-
-
-def _scaled(table: Table, key: str, unit: float) -> float | None:
-    return table[key] * unit if key in table else None
-
-
-def _applies(rule: Table, table: Table) -> bool:
-    classes: Any = rule.get("class")
-    return (
-        (classes is None or table.get("class") in classes)
-        and rule.get("memory_type", table.get("memory_type")) == table.get("memory_type")
-        and table["memory_gib"] <= rule.get("max_memory_gib", float("inf"))
-    )
-
-
-def _derive(table: Table, rule: Table, peaks: dict[str, float], sources: dict[str, Source]) -> None:
-    """Fills one missing rate, from another rate (`from` x `times`) or from units x clock (`per_unit_cycle`), or per unit (`per_unit_tflops`)."""
-    field = rule["field"]
-    if field in peaks or not _applies(rule, table):
-        return
-    units, clock = table.get("units"), rule.get("clock_mhz", table.get("boost_mhz"))
-    if "from" in rule and rule["from"] in peaks:
-        peaks[field] = peaks[rule["from"]] * rule["times"]
-        text = f"{rule['times']:g} x {rule['from']}"
-    elif "per_unit_cycle" in rule and units and clock:
-        peaks[field] = units * rule["per_unit_cycle"] * clock * MEGA
-        text = f"{units} units x {rule['per_unit_cycle']} per clock x {clock:g} MHz"
-    elif "per_unit_tflops" in rule and units:
-        peaks[field] = units * rule["per_unit_tflops"] * TERA
-        text = f"{units} units x {rule['per_unit_tflops']:g} TFLOPS"
-    else:
-        return
-    sources[field] = Source("derived", text, rule["source"])
-
-
-def _usable(table: Table, rules: tuple[Table, ...], memory: float, sources: dict[str, Source]) -> float:
-    """What the driver reports: by the generation's rule, else the nominal size."""
-    for rule in rules:
-        if _applies(rule, table):
-            sources["usable"] = Source("derived", f"{rule['share']:g} x nominal", rule["source"])
-            return memory * float(rule["share"])
-    sources["usable"] = Source("assumed", "nominal", "no rule for this generation: the nominal size is taken")
-    return memory
-
-
-def _reported(table: Table, rules: tuple[Table, ...], usable: float, sources: dict[str, Source]) -> float:
-    """What the runtime reports as total: the usable size less what the driver keeps."""
-    for rule in rules:
-        if _applies(rule, table):
-            sources["reported"] = Source("derived", f"usable less {rule['less_gib']:g} GiB", rule["source"])
-            return usable - float(rule["less_gib"]) * GIB
-    return usable

@@ -17,7 +17,7 @@ SAID = ("", "nvlink", "pcie", "pcie-p2p", "xgmi", "unified", "ethernet")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One machine: how many cards it holds, the network between machines in bytes/s per card and direction, and the power of the rest of it."""
+    """One machine: how many cards it holds, the network between machines (bytes/s per card and direction), the power of the rest of it."""
 
     name: str
     cards: int
@@ -49,9 +49,9 @@ def node(accelerator: Accelerator) -> Node:
 def link(accelerator: Accelerator, count: int, said: str = "") -> Link:
     """The link that `count` of these cards use, bytes/s in one direction per card as specified.
 
-    `said`: what a person or a measured table says of the link: nvlink (a bridge is there), pcie (none is), pcie-p2p (a patched driver lets peers
-    reach each other), xgmi, unified, ethernet; empty: the usual. More cards than a node holds talk over its network. Raises BadInput for another
-    word, CannotRun for a link that the card lacks, MissingFact when the card states neither PCIe nor a fabric.
+    `said`: what a person or a measured table says of the link: nvlink (a bridge is there), pcie (none is), pcie-p2p (a patched driver lets
+    peers reach each other), xgmi, unified, ethernet; empty: the usual. More cards than a node holds talk over its network.
+    Raises BadInput for another word, CannotRun for a link that the card lacks, MissingFact when the card states neither PCIe nor a fabric.
     """
     if said not in SAID:
         raise BadInput(f"link {said!r} is unknown; say one of {', '.join(filter(None, SAID))}")
@@ -81,7 +81,9 @@ def _fabric(accelerator: Accelerator, count: int, said: str) -> Link | None:
         meshed = float(table["per_peer_gb_s"]) * GIGA * (count - 1)
         rate = meshed if rate is None else min(meshed, rate)
     if rate is None:
-        raise MissingFact(f"{accelerator.name}: no source states the rate of its {accelerator.interconnect}; add interconnect_gb_s with --facts")
+        raise MissingFact(
+            f"{accelerator.name}: no source states the rate of its {accelerator.interconnect}; add interconnect_gb_s with --facts"
+        )
     return Link(table["name"], table["kind"], rate, True, f"{table['source']}; {accelerator.source}", accelerator.generation)
 
 

@@ -1,7 +1,7 @@
 """Reads the facts: the TOML and CSV files of `data`, and a person's own files on top of them.
 
-A person's facts come from `~/.config/cardwise/*.toml` (or below `$XDG_CONFIG_HOME`) and from the files given to `use_facts`, later files last;
-they add entries or override entries of the same name. Nothing is ever written and nothing is fetched.
+A person's facts come from `~/.config/cardwise/*.toml` (or below `$XDG_CONFIG_HOME`) and from the files given to `use_facts`, later files
+last; they add entries or override entries of the same name. Nothing is ever written and nothing is fetched.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Table = dict[str, Any]
 USER_TABLES = ("accelerator", "price", "fabric", "node", "derive", "usable", "reported")
 # Bounds that only a slip of the hand exceeds: numbers outside are refused, by key. Units are in the keys.
 RATE_LIMITS = (1e-3, 1e6)
-LIMITS: Mapping[str, tuple[float, float]] = {
+CARD_LIMITS: Mapping[str, tuple[float, float]] = {
     "memory_gib": (0.1, 1e5),
     "usable_mib": (100, 1e8),
     "reported_gib": (0.1, 1e5),
@@ -34,6 +34,9 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "interconnect_gb_s": (0.1, 1e5),
     "tdp_w": (1, 1e5),
     "msrp_usd": (1, 1e7),
+}
+LIMITS: Mapping[str, tuple[float, float]] = {
+    **CARD_LIMITS,
     "price": (1e-4, 1e9),
     "usd_per_hour": (1e-4, 1e5),
     "cards": (1, 1e6),
@@ -105,7 +108,7 @@ def _user_file(path: Path) -> dict[str, list[Table]]:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadFile(f"{path}: not valid TOML: {error}") from None
-    defaults = {key: content.pop(key) for key in ("generation", "vendor") if key in content}
+    defaults: Table = {key: content.pop(key) for key in ("generation", "vendor") if key in content}
     if "name" in content:  # a file that is one card, without a [[accelerator]] line
         content = {"accelerator": [content]}
     tables: dict[str, list[Table]] = {}

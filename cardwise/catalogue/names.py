@@ -1,7 +1,7 @@
 """Names of cards: what a person, a driver or a table writes -> one entry of the catalogue.
 
-Case, spaces, hyphens, brackets, the maker's words ("NVIDIA", "GeForce", "Instinct") and the memory type do not matter, nor does the order of the
-words. A name that several cards carry is ambiguous; the data say which of them is meant where a table does not care (`lenient`).
+Case, spaces, hyphens, brackets, the maker's words ("NVIDIA", "GeForce", "Instinct") and the memory type do not matter, nor does the order
+of the words. A name that several cards carry is ambiguous; the data say which of them is meant where a table does not care (`lenient`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from difflib import get_close_matches
 
 from cardwise.errors import AmbiguousName, UnknownName
 
-_NOISE = frozenset(
-    "nvidia geforce amd instinct tesla intel apple google cloud huawei cambricon aws gpu gpus card graphics radeon generation edition the per"
-    " npu with tensor core".split()
-) - {"core"}
+_MAKERS = {"nvidia", "geforce", "amd", "instinct", "tesla", "intel", "apple", "google", "cloud", "huawei", "cambricon", "aws", "radeon"}
+_NOISE = _MAKERS | {"gpu", "gpus", "card", "graphics", "generation", "edition", "the", "per", "npu", "with", "tensor", "oam"}
 _MEMORY_TYPES = re.compile(r"(?:hbm|gddr|lpddr)\w*")
 _SAME = {"mobile": "laptop", "notebook": "laptop", "cores": "core", "gib": "gb"}
 _CHINESE = {"昇腾": " ascend ", "华为": " ", "寒武纪": " ", "英伟达": " ", "苹果": " "}
