@@ -41,6 +41,7 @@ def _constants(engine: str, era: str) -> MemoryConstants:
         bytes_per_logit=entry["bytes_per_logit"],
         encoder_bytes_per_token=entry["encoder_kib_per_token"] * KIB,
         encoder_tokens=entry["encoder_tokens"],
+        encoder_whole_length=entry["encoder_whole_length"],
         graph_bytes=entry["graph_mib"] * MIB,
         state_bits=entry["state_bits"],
         state_blocks=entry["state_blocks"],
@@ -51,4 +52,6 @@ def _constants(engine: str, era: str) -> MemoryConstants:
         attention_buffer=entry.get("attention_buffer", False),
         latent_full_width=entry.get("latent_full_width", 0),
         index_scale_bytes=entry["index_scale_bytes"],
+        holds_longest=entry["holds_longest"],
+        expert_multiple=entry["expert_multiple"],
     )

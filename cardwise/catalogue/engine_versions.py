@@ -36,8 +36,8 @@ def date_in(text: str) -> str:
 
 
 def padded(date: str) -> str:
-    """A date of any precision as the last day that it could mean, so that strings compare: `2024-05` -> `2024-05-31`."""
-    return {4: f"{date}-12-31", 7: f"{date}-31"}.get(len(date), date)
+    """A date of any precision as a day, so that strings compare: the end of a month, the middle of a year."""
+    return {4: f"{date}-06-30", 7: f"{date}-31"}.get(len(date), date)
 
 
 def days_between(earlier: str, later: str) -> int:

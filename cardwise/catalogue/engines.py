@@ -109,7 +109,7 @@ def engine_rules(
     takes whole prompts; `tensor_parallel` the share of SGLang. Raises UnknownName for an unknown engine.
     """
     info, own = _entry(engine)
-    settings = _settings(info, "" if own.get("by_date") else version, measured or date_in(version)) if "versions" in info else info
+    settings = _settings(info, "" if own.get("by_date") else version, measured or date_in(version), vendor) if "versions" in info else info
     if own.get("by_date"):
         settings = {**settings, **{key: value for key, value in own.items() if key not in ("name", "like", "by_date")}}
     tier = _tier(settings["tiers"], memory_bytes, card)
@@ -117,7 +117,7 @@ def engine_rules(
     tokens = tier.get("offline_tokens", tier["tokens"]) if entry == "offline" else tier["tokens"]
     scheduler = settings["scheduler"]
     if settings.get("whole_prompts") and max_model_len:
-        chunked = 0 < settings.get("chunk_above_len", 0) < max_model_len
+        chunked = 0 < settings.get("chunk_above_len", 0) < max_model_len and vendor in ("", "NVIDIA")
         tokens = settings["chunk_tokens"] if chunked else max(max_model_len, tokens)
         scheduler = "mixed" if chunked else scheduler
     graph_max = _graph_max(settings, tier, sequences, memory_bytes, card, tensor_parallel)
@@ -164,17 +164,18 @@ def _entry(engine: str) -> tuple[dict[str, Any], dict[str, Any]]:
     raise UnknownName("engine", engine, get_close_matches(name, [*engine_names(), *ALIASES], 4, 0.4))
 
 
-def _settings(info: Mapping[str, Any], version: str, measured: str) -> dict[str, Any]:
-    """All settings that hold in a version: later entries change what they name."""
+def _settings(info: Mapping[str, Any], version: str, measured: str, vendor: str) -> dict[str, Any]:
+    """All settings that hold in a version: later entries change what they name. Some reach other vendors' cards only in a later version."""
     entries = info["versions"]
     wanted = _known_version(info, version, measured)
     chosen: dict[str, Any] = {}
+
+    def reached(first: str, date: str) -> bool:
+        return parse_version(first) <= wanted if wanted else not measured or padded(date) <= padded(measured)
+
     for index, entry in enumerate(entries):
-        if wanted:
-            reached = parse_version(entry["from"]) <= wanted
-        else:
-            reached = not measured or padded(entry["date"]) <= padded(measured)
-        if reached or index == 0:
+        later = entry.get("other_vendors_from") if vendor not in ("", "NVIDIA") else None
+        if index == 0 or reached(*(later or (entry["from"], entry["date"]))):
             chosen = {**chosen, **entry, "version": entry["from"]}
     return chosen
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +40,28 @@ def weight_format(name: str, engine: str = "", native: str = "") -> WeightFormat
         if engine in variant["engines"]:
             plain = variant["names"].get(plain, plain)
     return _weight_format(plain, name)
+
+
+def stored_format(name: str, engine: str, native: str, parts: tuple[tuple[str, str], ...] = ()) -> WeightFormat:
+    """The weight format called `name` for a checkpoint that is stored as `native`, of which `parts` are stored otherwise.
+
+    `native` and `parts` are those of an Architecture (`weight_format`, `quantization`). When the word means the checkpoint as it is
+    (`fp4` for a
+    gpt-oss file, `int4` for Kimi-K2.5, `fp8` for DeepSeek-V4 with its FP4 experts), the bits of every part are those that it states.
+    """
+    asked = weight_format(name or native, engine, native)
+    if asked.kernel.startswith(("gguf", "mlx", "exl")) or not native:
+        return asked
+    kept = dict(parts)
+    own = weight_format("int4-experts" if native == "int4" and kept.get("attention") in ("bf16", "fp16") else native, engine)
+    same = asked.name == own.name or (asked.kernel == own.kernel != "f16")
+    mixed = asked.kernel == "fp8" and "fp8" in kept.values()
+    if not (same or mixed):
+        return asked
+    bits = {**dict(own.bits), **{part: weight_format(stored).bits_of(part) for part, stored in kept.items()}}
+    if "attention" in kept or ("latent" in bits and parts):
+        bits["latent"] = bits["attention"]
+    return replace(own, name=asked.name, bits=tuple(bits.items()))
 
 
 @lru_cache(maxsize=512)

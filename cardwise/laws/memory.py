@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cardwise.budget import CachePlan, MemoryBudget, MemoryConstants
 from cardwise.engine import CacheFormat, EngineRules, WeightFormat
@@ -24,6 +24,9 @@ __all__ = [
     "valid_tensor_parallel",
     "weight_bytes_per_card",
 ]
+
+
+SHORTEST_CONTEXT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ def memory_budget(
     total_bytes: float | None = None,
     speculative: bool = False,
     vision: bool = True,
+    host_parts: tuple[str, ...] = (),
 ) -> MemoryBudget:
     """What one card of the fullest stage holds.
 
@@ -71,6 +75,8 @@ def memory_budget(
         embedding_on_host=constants.embedding_on_host,
         speculative=speculative,
         vision=vision and not weight_format.kernel.startswith("gguf"),
+        host_parts=host_parts,
+        expert_multiple=constants.expert_multiple,
     )
     weights = total(by_part)
     usable = total_bytes or accelerator.usable_bytes
@@ -81,9 +87,11 @@ def memory_budget(
     communication = communication_bytes(layout, constants)
     graphs = graph_bytes(architecture, layout, constants, limits.graph_batch)
     fixed = weights + activation + communication + constants.context_bytes
-    room = _room(seen, fixed, graphs, limits.share, rules)
+    room = _room(seen, weights, fixed - weights, graphs, limits.share, rules, constants)
     plan = cache_plan(architecture, cache_format, layout, rules, constants, limits.tokens)
-    needed = plan.sequence_bytes(limits.max_model_len) * (1 if not constants.kv_at_start else _slots(rules, limits))
+    if constants.kv_at_start and not (max_model_len or rules.max_model_len_default):
+        limits = replace(limits, max_model_len=_longest(plan, room, limits.max_model_len))
+    needed = plan.sequence_bytes(limits.max_model_len if constants.holds_longest else plan.block_tokens)
     kept_kv = min(needed, room) if constants.kv_at_start and room > 0 else room
     outside_graphs = 0.0 if rules.graphs_in_share else min(graphs, max(0.0, usable - fixed - max(kept_kv, 0.0)))
     graph_part = graphs if rules.graphs_in_share else outside_graphs
@@ -125,13 +133,20 @@ def _limits(
     return _Limits(length, sequences, tokens, memory_share if memory_share is not None else rules.memory_share, graph_batch)
 
 
-def _slots(rules: EngineRules, limits: _Limits) -> int:
-    """Engines that allocate the cache at start divide one context among their slots."""
-    return 1
+def _longest(plan: CachePlan, room: float, trained: int) -> int:
+    """An engine that allocates the cache at start cuts an unstated context to what fits, but not below 4096 tokens (llama.cpp common/fit)."""
+    length = trained
+    while length > SHORTEST_CONTEXT and plan.sequence_bytes(length) > room:
+        length = max(SHORTEST_CONTEXT, length // 2)
+    return min(trained, length)
 
 
-def _room(seen: float, fixed: float, graphs: float, share: float, rules: EngineRules) -> float:
-    """Bytes for the cache: a share of the card less what else is in it, or a share of what is free."""
+def _room(seen: float, weights: float, others: float, graphs: float, share: float, rules: EngineRules, constants: MemoryConstants) -> float:
+    """Bytes for the cache: a share of the card less what else is in it, a share of what is free, or (SGLang) a share of what was free before
+    the weights were loaded."""
+    fixed = weights + others
+    if constants.profile == "reserved":
+        return share * (seen - others) - weights - rules.reserve_bytes
     if rules.share_of == "free":
         return share * (seen - fixed - rules.reserve_bytes) if seen > fixed else seen - fixed
     return seen * share - fixed - rules.reserve_bytes - (graphs if rules.graphs_in_share else 0.0)

@@ -57,10 +57,10 @@ def _width(layer: Layer, layout: Layout) -> float:
 
 
 def encoder_bytes(architecture: Architecture, constants: MemoryConstants, max_model_len: int) -> float:
-    """A vision tower is run on its longest item: at least `encoder_tokens`, a video as long as the context."""
+    """A vision tower is run on its longest item: `encoder_tokens`, or a video as long as the context."""
     if not constants.encoder_bytes_per_token or not any("vision" in name for name, _ in architecture.extra_parameters):
         return 0.0
-    return constants.encoder_bytes_per_token * max(constants.encoder_tokens, max_model_len)
+    return constants.encoder_bytes_per_token * max(constants.encoder_tokens, max_model_len if constants.encoder_whole_length else 0)
 
 
 def compute_buffer_bytes(architecture: Architecture, layout: Layout, constants: MemoryConstants, micro_batch: int, context: int) -> float:

@@ -10,7 +10,10 @@ from cardwise.laws.memory_weights import stage_layers
 from cardwise.layout import Layout
 from cardwise.model import Architecture, KeyValueCache, LatentCache, Layer, StateCache
 
+Kept = tuple[str, float, int | None, float]
+"""Kind, bytes per token, window and bytes per sequence of one layer on one card."""
 CONVOLUTION_BYTES = 2.0
+COMPRESSOR_BYTES = 4.0
 INDEX_KEY_BYTES = 1.0
 """Index keys of sparse attention are stored in fp8 with their scales (DeepSeek-V3.2)."""
 
@@ -26,11 +29,11 @@ def cache_plan(
     """How one card of the fullest stage keeps its sequences."""
     counts = stage_layers(architecture.layer_count, layout.pipeline_parallel, rules.layer_split)
     share = max(counts) / architecture.layer_count
-    merged: dict[tuple[str, float, int | None, float], float] = {}
+    merged: dict[Kept, float] = {}
     for layer in architecture.layers:
-        key = _kept(layer, cache, layout, rules, constants)
-        if key[1] or key[3]:
-            merged[key] = merged.get(key, 0.0) + layer.count * share
+        for key in (_kept(layer, cache, layout, rules, constants), _compressor(layer, cache, constants)):
+            if key[1] or key[3]:
+                merged[key] = merged.get(key, 0.0) + layer.count * share
     groups = tuple(
         CacheGroup(kind, max(1, math.ceil(count - 1e-9)), token_bytes, window, state)
         for (kind, token_bytes, window, state), count in merged.items()
@@ -39,10 +42,7 @@ def cache_plan(
     return _paged(groups, rules.block_size, constants, margin)
 
 
-def _kept(
-    layer: Layer, cache: CacheFormat, layout: Layout, rules: EngineRules, constants: MemoryConstants
-) -> tuple[str, float, int | None, float]:
-    """Kind, bytes per token, window and bytes per sequence of one layer on one card."""
+def _kept(layer: Layer, cache: CacheFormat, layout: Layout, rules: EngineRules, constants: MemoryConstants) -> Kept:
     kept, ranks, width = layer.mixer.cache, layout.attention_tensor_parallel, cache.bits / 8
     if isinstance(kept, StateCache):
         state = kept.state_elements * constants.state_bits / 8 + kept.conv_elements * CONVOLUTION_BYTES
@@ -56,9 +56,7 @@ def _kept(
     return "window" if window else "full", heads * (kept.key_dim + kept.value_dim) * width, window, 0.0
 
 
-def _latent(
-    layer: Layer, kept: LatentCache, width: float, ranks: int, rules: EngineRules, constants: MemoryConstants
-) -> tuple[str, float, int | None, float]:
+def _latent(layer: Layer, kept: LatentCache, width: float, ranks: int, rules: EngineRules, constants: MemoryConstants) -> Kept:
     """One vector for all heads, on every rank; engines without MLA support keep all heads at a supported width, keys and values alike."""
     if not rules.kv_replicated_latent:
         full = max(constants.latent_full_width, layer.mixer.score_dim)
@@ -67,6 +65,16 @@ def _latent(
     token_bytes = ((kept.rank + kept.rope_dim) * width + index) / kept.compression
     window = kept.window if rules.windows_saved else None
     return "latent" if window is None else "latent-window", token_bytes, window, 0.0
+
+
+def _compressor(layer: Layer, cache: CacheFormat, constants: MemoryConstants) -> Kept:
+    """What a layer that compresses its cache keeps besides, in an engine with shared pages: the last tokens as they are, and what the
+    compression of the tokens of a running chunk needs in fp32 (the outputs of its projections)."""
+    kept = layer.mixer.cache
+    if not constants.unified_pages or not isinstance(kept, LatentCache) or kept.compression <= 1:
+        return "none", 0.0, None, 0.0
+    running = sum(matrix.outputs for matrix in layer.mixer.matrices if "compress" in matrix.name) * COMPRESSOR_BYTES
+    return "compressor", running + (kept.rank + kept.rope_dim) * cache.bits / 8, int(max(kept.compression, 1)), 0.0
 
 
 def _paged(groups: tuple[CacheGroup, ...], block_size: int, constants: MemoryConstants, margin: int) -> CachePlan:
@@ -99,7 +107,3 @@ def kv_bytes_per_sequence(
 ) -> float:
     """Bytes on one card of one sequence of `tokens`."""
     return cache_plan(architecture, cache, layout, rules, constants).sequence_bytes(tokens)
-
-
-def _kv_heads(architecture: Architecture) -> int:
-    return max((layer.mixer.cache.kv_heads for layer in architecture.layers if isinstance(layer.mixer.cache, KeyValueCache)), default=0)

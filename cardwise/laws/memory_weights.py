@@ -40,12 +40,17 @@ def bits_of(weights: WeightFormat, part: str, mixer: Mixer | None = None) -> flo
     return weights.bits_of(part)
 
 
-def matrix_bytes(matrix: Matrix, mixer: Mixer, weights: WeightFormat, layout: Layout) -> float:
-    """Bytes of a matrix on one card of its stage. Keys and values beyond their number of heads are replicated."""
+def matrix_bytes(matrix: Matrix, mixer: Mixer, weights: WeightFormat, layout: Layout, expert_multiple: int = 1) -> float:
+    """Bytes of a matrix on one card of its stage. Keys and values beyond their number of heads are replicated; the width of an expert in
+    MXFP4 is padded to `expert_multiple` on a rank."""
     bits = bits_of(weights, matrix.part, mixer)
     if matrix.part == "experts":
         held, cut = expert_share(matrix.copies, layout)
-        return matrix.inputs * matrix.outputs * held / cut * bits / 8
+        width = (matrix.inputs if matrix.shard == "row" else matrix.outputs) / cut
+        fused = 2 if "gate_up" in matrix.name else 1
+        multiple = expert_multiple * fused
+        padded = math.ceil(width / multiple) * multiple if weights.name.startswith("mxfp4") else width
+        return (matrix.outputs if matrix.shard == "row" else matrix.inputs) * padded * held * bits / 8
     if matrix.shard == "none":
         return matrix.parameters * bits / 8
     ranks = layout.attention_tensor_parallel
@@ -63,11 +68,11 @@ def expert_share(routed: int, layout: Layout) -> tuple[int, int]:
     return math.ceil(routed / ranks), max(1, layout.tensor_parallel // ranks)
 
 
-def layer_bytes(layer: Layer, weights: WeightFormat, layout: Layout) -> dict[str, float]:
+def layer_bytes(layer: Layer, weights: WeightFormat, layout: Layout, expert_multiple: int = 1) -> dict[str, float]:
     """Bytes by part of one layer of this kind on one card."""
     total: dict[str, float] = {}
     for matrix in (*layer.mixer.matrices, *layer.feed_forward.matrices):
-        total[matrix.part] = total.get(matrix.part, 0.0) + matrix_bytes(matrix, layer.mixer, weights, layout)
+        total[matrix.part] = total.get(matrix.part, 0.0) + matrix_bytes(matrix, layer.mixer, weights, layout, expert_multiple)
     vectors: float = layer.vector_parameters + layer.mixer.vector_parameters + layer.feed_forward.vector_parameters
     if layer.feed_forward.kind == "experts":  # biases of the experts go with them
         vectors -= layer.feed_forward.vector_parameters * (1 - 1 / layout.tensor_parallel)
@@ -84,15 +89,18 @@ def weight_bytes_per_card(
     embedding_on_host: bool = False,
     speculative: bool = False,
     vision: bool = True,
+    host_parts: tuple[str, ...] = (),
+    expert_multiple: int = 1,
 ) -> dict[str, float]:
     """Bytes by part on the card that holds most: attention, dense, experts, shared, router, embedding, head, vectors and the extras.
 
     `layer_split`: stages as llama.cpp cuts them. `embedding_on_host`: the token embedding is not on the card unless it is also the head.
     `speculative`: the layers that predict further tokens are loaded. `vision`: towers for images and sound are loaded.
+    `host_parts`: parts that are kept in system memory, for example the experts. `expert_multiple`: see `matrix_bytes`.
     """
     stages = layout.pipeline_parallel
     counts = stage_layers(architecture.layer_count, stages, layer_split)
-    per_layer = [(layer, layer_bytes(layer, weights, layout)) for layer in architecture.layers]
+    per_layer = [(layer, layer_bytes(layer, weights, layout, expert_multiple)) for layer in architecture.layers]
     candidates = []
     for stage, count in enumerate(counts):
         share = count / architecture.layer_count
@@ -104,7 +112,7 @@ def weight_bytes_per_card(
         extras = _extras(architecture, weights, layout, stage == 0, stage == stages - 1, speculative, vision)
         for name, value in (*ends.items(), *extras.items()):
             parts[name] = parts.get(name, 0.0) + value
-        candidates.append(parts)
+        candidates.append({name: value for name, value in parts.items() if name not in host_parts})
     return max(candidates, key=lambda parts: sum(parts.values()))
 
 
