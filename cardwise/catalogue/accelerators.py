@@ -192,7 +192,8 @@ def _user_card(table: Table, raw: Mapping[str, Table]) -> Table:
         raise BadInput(f'{place}: a card lacks name; add name = "..."')
     for key in table:
         if key not in KNOWN_KEYS:
-            near = get_close_matches(key, KNOWN_KEYS, n=1)
+            same_start = [known for known in KNOWN_KEYS if known.startswith(key.split("_")[0] + "_")]
+            near = get_close_matches(key, same_start, n=1, cutoff=0.0) or get_close_matches(key, KNOWN_KEYS, n=1)
             raise BadInput(f"{place}: {name}: unknown key {key}" + (f"; did you mean {near[0]}?" if near else ""))
     base: Table = dict(raw.get(name, {}))
     if "like" in table:
