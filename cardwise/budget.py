@@ -15,16 +15,16 @@ class MemoryConstants:
 
     `context_bytes`: of the runtime and its kernels in one process; `peer_bytes` more as soon as ranks talk, `rank_bytes` more per further
     rank. `profile`: how the activation peak arises: `sampler` (a dummy run of the token budget, then sampling for every sequence),
-    `forward` (a
-    run of the token budget), `compute-buffer` (llama.cpp: one micro-batch over the whole context), `reserved` (SGLang: inside what the
-    share leaves). `hidden_copies`: hidden states alive at the peak; `bytes_per_logit`: of the sampler, per sequence and vocabulary entry;
-    `encoder_bytes_per_token`: of a vision tower's dummy run over `encoder_tokens`, or over the longest video that the context holds
+    `forward` (a run of the token budget), `compute-buffer` (llama.cpp: one micro-batch over the whole context), `reserved` (SGLang: inside
+    what the share leaves). `hidden_copies`: hidden states alive at the peak; `bytes_per_logit`: of the sampler, per sequence and vocabulary
+    entry; `encoder_bytes_per_token`: of a vision tower's dummy run over `encoder_tokens`, or over the longest video that the context holds
     (`encoder_whole_length`). `graph_bytes`: per captured size and layer.
     `state_bits`, `state_blocks`: width of a recurrence's state and pages per sequence and group. `unified_pages`: all layer kinds share
     pages of one size (vLLM). `length_tokens`: the engine reports cache tokens as requests x longest request. `attention_buffer`: no flash
     attention. `latent_full_width`: head width in the cache of an engine without MLA. `index_scale_bytes`: per index key.
-    `holds_longest`: the engine refuses to start when one request of max_model_len has no room. `expert_multiple`: rows of a 4-bit float
-    expert on a rank are padded to this multiple.
+    `latent_absorbed`: products of the up-projections of MLA are kept as matrices of their own. `holds_longest`: the engine refuses to start
+    when one request of max_model_len has no room. `expert_multiple`: rows of a 4-bit float expert on a rank are padded to this multiple.
+    `shortest_context`: an unstated context is cut to what fits, but not below.
     """
 
     era: str
@@ -49,7 +49,9 @@ class MemoryConstants:
     latent_full_width: int = 0
     index_scale_bytes: float = 0.0
     holds_longest: bool = True
+    latent_absorbed: bool = False
     expert_multiple: int = 1
+    shortest_context: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from cardwise.catalogue.engine_memory import memory_constants
 from cardwise.catalogue.engines import engine_rules
 from cardwise.catalogue.formats import cache_format, stored_format
 from cardwise.errors import BadInput, CardwiseError
+from cardwise.hardware import Accelerator
 from cardwise.laws.memory import memory_budget, valid_split
 from cardwise.layout import Layout
 from cardwise.model import Architecture
@@ -21,6 +22,8 @@ from cardwise.quantities import GIB
 METRICS = ("weights_gib", "kv_gib", "activation_gib", "kv_tokens", "max_concurrency", "fits")
 LAYER_SPLIT = ("llama.cpp", "ik_llama.cpp", "ollama", "exllamav2", "exllamav3")
 UNSAID_LENGTH = 8192
+_SIZE = re.compile(r"\b(\d{1,3}) ?GB\b")
+_SPECULATIVE = re.compile(r"speculative, (\d+) tokens")
 _FLASH = re.compile(r"flash_attn (\d)")
 
 
@@ -55,7 +58,7 @@ def _starts(row: Mapping[str, str], budget: MemoryBudget) -> bool:
 
 def budget_of(row: Mapping[str, str]) -> tuple[MemoryBudget, str]:
     """The budget of the row's layout, and why the engine would refuse its split ('' when it accepts it). Raises CardwiseError."""
-    card = accelerator(row["accelerator"], lenient=True)
+    card = _card(row)
     model = architecture(row["model"])
     layout = _layout(row, model)
     notes = row.get("notes", "").lower()
@@ -100,11 +103,28 @@ def budget_of(row: Mapping[str, str]) -> tuple[MemoryBudget, str]:
         memory_share=_number(row, "gpu_memory_utilization"),
         enforce_eager=bool(_number(row, "enforce_eager")),
         total_bytes=reported * GIB if reported else None,
-        speculative="mtp" in notes or "speculative" in notes,
+        speculative_tokens=_speculative(notes),
         vision="limits 0" not in notes and "noviz" not in notes,
         host_parts=("experts", *_tables(model)) if "experts in host memory" in notes else (_tables(model) if "ple table" in notes else ()),
     )
     return budget, valid_split(model, weights, layout, rules) or ""
+
+
+def _speculative(notes: str) -> int:
+    found = _SPECULATIVE.search(notes)
+    return int(found.group(1)) if found else int(any(word in notes for word in ("mtp", "speculative")) and "no speculative" not in notes)
+
+
+def _card(row: Mapping[str, str]) -> Accelerator:
+    """The row's card; a machine with unified memory may state its size in the notes."""
+    card = accelerator(row["accelerator"], lenient=True)
+    size = _SIZE.search(row.get("notes", "")) if card.unified_memory else None
+    if size is None:
+        return card
+    try:
+        return accelerator(f"{row['accelerator']} {size.group(1)}GB", lenient=True)
+    except CardwiseError:
+        return card
 
 
 def _tables(model: Architecture) -> tuple[str, ...]:

@@ -52,6 +52,8 @@ def _constants(engine: str, era: str) -> MemoryConstants:
         attention_buffer=entry.get("attention_buffer", False),
         latent_full_width=entry.get("latent_full_width", 0),
         index_scale_bytes=entry["index_scale_bytes"],
+        latent_absorbed=entry.get("latent_absorbed", False),
         holds_longest=entry["holds_longest"],
+        shortest_context=entry["shortest_context"],
         expert_multiple=entry["expert_multiple"],
     )

@@ -26,9 +26,6 @@ __all__ = [
 ]
 
 
-SHORTEST_CONTEXT = 4096
-
-
 @dataclass(frozen=True, slots=True)
 class _Limits:
     """Settings of the engine after the defaults."""
@@ -55,7 +52,7 @@ def memory_budget(
     memory_share: float | None = None,
     enforce_eager: bool = False,
     total_bytes: float | None = None,
-    speculative: bool = False,
+    speculative_tokens: int = 0,
     vision: bool = True,
     host_parts: tuple[str, ...] = (),
 ) -> MemoryBudget:
@@ -73,10 +70,11 @@ def memory_budget(
         layout,
         layer_split=rules.layer_split,
         embedding_on_host=constants.embedding_on_host,
-        speculative=speculative,
+        speculative=speculative_tokens > 0,
         vision=vision and not weight_format.kernel.startswith("gguf"),
         host_parts=host_parts,
         expert_multiple=constants.expert_multiple,
+        latent_absorbed=constants.latent_absorbed and rules.kv_replicated_latent,
     )
     weights = total(by_part)
     usable = total_bytes or accelerator.usable_bytes
@@ -88,9 +86,9 @@ def memory_budget(
     graphs = graph_bytes(architecture, layout, constants, limits.graph_batch)
     fixed = weights + activation + communication + constants.context_bytes
     room = _room(seen, weights, fixed - weights, graphs, limits.share, rules, constants)
-    plan = cache_plan(architecture, cache_format, layout, rules, constants, limits.tokens)
+    plan = cache_plan(architecture, cache_format, layout, rules, constants, limits.tokens, speculative_tokens)
     if constants.kv_at_start and not (max_model_len or rules.max_model_len_default):
-        limits = replace(limits, max_model_len=_longest(plan, room, limits.max_model_len))
+        limits = replace(limits, max_model_len=_longest(plan, room, limits.max_model_len, constants.shortest_context))
     needed = plan.sequence_bytes(limits.max_model_len if constants.holds_longest else plan.block_tokens)
     kept_kv = min(needed, room) if constants.kv_at_start and room > 0 else room
     outside_graphs = 0.0 if rules.graphs_in_share else min(graphs, max(0.0, usable - fixed - max(kept_kv, 0.0)))
@@ -133,17 +131,17 @@ def _limits(
     return _Limits(length, sequences, tokens, memory_share if memory_share is not None else rules.memory_share, graph_batch)
 
 
-def _longest(plan: CachePlan, room: float, trained: int) -> int:
-    """An engine that allocates the cache at start cuts an unstated context to what fits, but not below 4096 tokens (llama.cpp common/fit)."""
+def _longest(plan: CachePlan, room: float, trained: int, shortest: int) -> int:
+    """An engine that allocates the cache at start halves an unstated context until it fits, but not below `shortest`."""
     length = trained
-    while length > SHORTEST_CONTEXT and plan.sequence_bytes(length) > room:
-        length = max(SHORTEST_CONTEXT, length // 2)
+    while length > shortest and plan.sequence_bytes(length) > room:
+        length = max(shortest, length // 2)
     return min(trained, length)
 
 
 def _room(seen: float, weights: float, others: float, graphs: float, share: float, rules: EngineRules, constants: MemoryConstants) -> float:
-    """Bytes for the cache: a share of the card less what else is in it, a share of what is free, or (SGLang) a share of what was free before
-    the weights were loaded."""
+    """Bytes for the cache: a share of the card less what else is in it, a share of what is free, or (SGLang) a share of what was free
+    before the weights were loaded."""
     fixed = weights + others
     if constants.profile == "reserved":
         return share * (seen - others) - weights - rules.reserve_bytes

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from cardwise.budget import CacheGroup, CachePlan, MemoryConstants
 from cardwise.engine import CacheFormat, EngineRules
 from cardwise.laws.memory_weights import stage_layers
 from cardwise.layout import Layout
-from cardwise.model import Architecture, KeyValueCache, LatentCache, Layer, StateCache
+from cardwise.model import Architecture, LatentCache, Layer, StateCache
 
 Kept = tuple[str, float, int | None, float]
 """Kind, bytes per token, window and bytes per sequence of one layer on one card."""
@@ -25,8 +26,10 @@ def cache_plan(
     rules: EngineRules,
     constants: MemoryConstants,
     max_num_batched_tokens: int | None = None,
+    speculative_tokens: int = 0,
 ) -> CachePlan:
-    """How one card of the fullest stage keeps its sequences."""
+    """How one card of the fullest stage keeps its sequences. With `speculative_tokens` the layer that predicts them has a cache of its own,
+    and a recurrence keeps a state for each of them."""
     counts = stage_layers(architecture.layer_count, layout.pipeline_parallel, rules.layer_split)
     share = max(counts) / architecture.layer_count
     merged: dict[Kept, float] = {}
@@ -34,12 +37,15 @@ def cache_plan(
         for key in (_kept(layer, cache, layout, rules, constants), _compressor(layer, cache, constants)):
             if key[1] or key[3]:
                 merged[key] = merged.get(key, 0.0) + layer.count * share
+    full = next((key for key in merged if key[0] in ("full", "latent")), None)
+    if speculative_tokens and full and any("mtp" in name for name, _ in architecture.extra_parameters):
+        merged[full] += 1
     groups = tuple(
         CacheGroup(kind, max(1, math.ceil(count - 1e-9)), token_bytes, window, state)
         for (kind, token_bytes, window, state), count in merged.items()
     )
     margin = max_num_batched_tokens or rules.max_num_batched_tokens
-    return _paged(groups, rules.block_size, constants, margin)
+    return _paged(groups, rules.block_size, replace(constants, state_blocks=constants.state_blocks + speculative_tokens), margin)
 
 
 def _kept(layer: Layer, cache: CacheFormat, layout: Layout, rules: EngineRules, constants: MemoryConstants) -> Kept:

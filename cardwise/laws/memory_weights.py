@@ -91,16 +91,21 @@ def weight_bytes_per_card(
     vision: bool = True,
     host_parts: tuple[str, ...] = (),
     expert_multiple: int = 1,
+    latent_absorbed: bool = False,
 ) -> dict[str, float]:
     """Bytes by part on the card that holds most: attention, dense, experts, shared, router, embedding, head, vectors and the extras.
 
     `layer_split`: stages as llama.cpp cuts them. `embedding_on_host`: the token embedding is not on the card unless it is also the head.
     `speculative`: the layers that predict further tokens are loaded. `vision`: towers for images and sound are loaded.
     `host_parts`: parts that are kept in system memory, for example the experts. `expert_multiple`: see `matrix_bytes`.
+    `latent_absorbed`: MLA keeps the products of its up-projections, heads x (query rank + hidden) x latent rank, beside them.
     """
     stages = layout.pipeline_parallel
     counts = stage_layers(architecture.layer_count, stages, layer_split)
     per_layer = [(layer, layer_bytes(layer, weights, layout, expert_multiple)) for layer in architecture.layers]
+    if latent_absorbed:
+        for layer, by_part in per_layer:
+            by_part["attention"] = by_part.get("attention", 0.0) + _absorbed_bytes(layer, architecture.hidden, weights, layout)
     candidates = []
     for stage, count in enumerate(counts):
         share = count / architecture.layer_count
@@ -114,6 +119,15 @@ def weight_bytes_per_card(
             parts[name] = parts.get(name, 0.0) + value
         candidates.append({name: value for name, value in parts.items() if name not in host_parts})
     return max(candidates, key=lambda parts: sum(parts.values()))
+
+
+def _absorbed_bytes(layer: Layer, hidden: int, weights: WeightFormat, layout: Layout) -> float:
+    cache = layer.mixer.cache
+    if not isinstance(cache, LatentCache):
+        return 0.0
+    queries = next((matrix.inputs for matrix in layer.mixer.matrices if matrix.name in ("q_b_proj", "q_proj")), 0)
+    heads = layer.mixer.heads / layout.attention_tensor_parallel
+    return heads * (queries + hidden) * cache.rank * bits_of(weights, "attention", layer.mixer) / 8
 
 
 def _ends(
