@@ -118,8 +118,16 @@ def test_every_derived_number_says_its_rule(card: Accelerator) -> None:
 
 
 # Ratios that the hardware has: a sparse figure in a dense column, or a halved one, falls outside.
-RATIOS = [("fp8", "fp16", 1.9, 2.1), ("int8", "fp8", 0.98, 2.05), ("int4", "int8", 0.98, 2.05),
-          ("fp16_acc16", "fp16", 0.98, 2.05), ("bf16", "fp16", 0.98, 1.02), ("tf32", "fp16", 0.45, 0.55), ("fp4", "fp8", 1.95, 4.1), ("int8", "fp16_acc16", 1.95, 2.1)]  # fmt: skip
+RATIOS = [
+    ("fp8", "fp16", 1.9, 2.1),
+    ("int8", "fp8", 0.98, 2.05),
+    ("int4", "int8", 0.98, 2.05),
+    ("fp16_acc16", "fp16", 0.98, 2.05),
+    ("bf16", "fp16", 0.98, 1.02),
+    ("tf32", "fp16", 0.45, 0.55),
+    ("fp4", "fp8", 1.95, 4.1),
+    ("int8", "fp16_acc16", 1.95, 2.1),
+]
 # Cards whose sheet breaks a ratio, with the reason.
 EXCEPTIONS = {
     ("B300", "int8"): "INT8 is cut", ("GB300", "int8"): "INT8 is cut", ("B300", "fp4"): "FP4 is raised by half",

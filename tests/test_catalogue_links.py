@@ -36,6 +36,8 @@ PUBLISHED = [
     ("RTX PRO 6000 Blackwell Server", 8, "", "pcie", 63, True),
     ("L40S", 8, "", "pcie", 31.5, True),
     ("H100 SXM", 16, "", "ethernet", 50, False),  # 400 Gb/s InfiniBand per GPU
+    ("L40", 12, "pcie", "pcie", 31.5, True),  # somebody's larger chassis
+    ("L40", 12, "", "ethernet", 1.5625, False),
     ("A100 SXM 80GB", 16, "", "ethernet", 25, False),
     ("M2 Ultra 76-core", 2, "", "ethernet", 5, False),
     ("GB10", 2, "", "ethernet", 25, False),

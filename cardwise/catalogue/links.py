@@ -50,7 +50,7 @@ def link(accelerator: Accelerator, count: int, said: str = "") -> Link:
     """The link that `count` of these cards use, bytes/s in one direction per card as specified.
 
     `said`: what a person or a measured table says of the link: nvlink (a bridge is there), pcie (none is), pcie-p2p (a patched driver lets
-    peers reach each other), xgmi, unified, ethernet; empty: the usual. More cards than a node holds talk over its network.
+    peers reach each other), xgmi, unified, ethernet; empty: the usual. More cards than a node holds talk over its network, unless PCIe is said.
     Raises BadInput for another word, CannotRun for a link that the card lacks, MissingFact when the card states neither PCIe nor a fabric.
     """
     if said not in SAID:
@@ -60,7 +60,7 @@ def link(accelerator: Accelerator, count: int, said: str = "") -> Link:
     if count == 1:
         return Link("one card", "none", accelerator.bandwidth_bytes_per_s, True, "the card's own memory", accelerator.generation)
     machine = node(accelerator)
-    if count > machine.cards or said == "ethernet":
+    if (count > machine.cards and not said.startswith("pcie")) or said == "ethernet":
         return Link(machine.network, "ethernet", machine.network_bytes_per_s, False, machine.source, accelerator.generation)
     fabric = _fabric(accelerator, count, said)
     if fabric is not None:
