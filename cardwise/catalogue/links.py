@@ -50,7 +50,8 @@ def link(accelerator: Accelerator, count: int, said: str = "") -> Link:
     """The link that `count` of these cards use, bytes/s in one direction per card as specified.
 
     `said`: what a person or a measured table says of the link: nvlink (a bridge is there), pcie (none is), pcie-p2p (a patched driver lets
-    peers reach each other), xgmi, unified, ethernet; empty: the usual. More cards than a node holds talk over its network, unless PCIe is said.
+    peers reach each other), xgmi, unified, ethernet; empty: the usual. More cards than a node holds talk over its network, unless PCIe is
+    said.
     Raises BadInput for another word, CannotRun for a link that the card lacks, MissingFact when the card states neither PCIe nor a fabric.
     """
     if said not in SAID:
