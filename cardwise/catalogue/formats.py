@@ -46,10 +46,12 @@ def stored_format(name: str, engine: str, native: str, parts: tuple[tuple[str, s
     """The weight format called `name` for a checkpoint that is stored as `native`, of which `parts` are stored otherwise.
 
     `native` and `parts` are those of an Architecture (`weight_format`, `quantization`). When the word means the checkpoint as it is
-    (`fp4` for a
-    gpt-oss file, `int4` for Kimi-K2.5, `fp8` for DeepSeek-V4 with its FP4 experts), the bits of every part are those that it states.
+    (`fp4` for a gpt-oss file, `int4` for Kimi-K2.5, `fp8` for DeepSeek-V4 with its FP4 experts), every part has the bits that it states.
+    GGUF files of an MXFP4 checkpoint keep its experts as they are (llama.cpp convert_hf_to_gguf).
     """
     asked = weight_format(name or native, engine, native)
+    if asked.kernel.startswith("gguf") and native == "mxfp4" and asked.bits_of("experts") > _data()["blocks"]["mxfp4"]:
+        return replace(asked, bits=tuple({**dict(asked.bits), "experts": _data()["blocks"]["mxfp4"]}.items()))
     if asked.kernel.startswith(("gguf", "mlx", "exl")) or not native:
         return asked
     kept = dict(parts)

@@ -88,7 +88,7 @@ def memory_budget(
     room = _room(seen, weights, fixed - weights, graphs, limits.share, rules, constants)
     plan = cache_plan(architecture, cache_format, layout, rules, constants, limits.tokens, speculative_tokens)
     if constants.kv_at_start and not (max_model_len or rules.max_model_len_default):
-        limits = replace(limits, max_model_len=_longest(plan, room, limits.max_model_len, constants.shortest_context))
+        limits = replace(limits, max_model_len=_longest(plan, room - rules.reserve_bytes, limits.max_model_len, constants.shortest_context))
     needed = plan.sequence_bytes(limits.max_model_len if constants.holds_longest else plan.block_tokens)
     kept_kv = min(needed, room) if constants.kv_at_start and room > 0 else room
     outside_graphs = 0.0 if rules.graphs_in_share else min(graphs, max(0.0, usable - fixed - max(kept_kv, 0.0)))
@@ -147,7 +147,8 @@ def _room(seen: float, weights: float, others: float, graphs: float, share: floa
         return share * (seen - others) - weights - rules.reserve_bytes
     if rules.share_of == "free":
         return share * (seen - fixed - rules.reserve_bytes) if seen > fixed else seen - fixed
-    return seen * share - fixed - rules.reserve_bytes - (graphs if rules.graphs_in_share else 0.0)
+    kept = 0.0 if constants.kv_at_start else rules.reserve_bytes  # there it only decides how long an unstated context may be
+    return seen * share - fixed - kept - (graphs if rules.graphs_in_share else 0.0)
 
 
 def _tokens(plan: CachePlan, kv_bytes: float, limits: _Limits, constants: MemoryConstants) -> int:

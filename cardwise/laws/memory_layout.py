@@ -24,7 +24,8 @@ def valid_split(architecture: Architecture, weights: WeightFormat, layout: Layou
         return f"{tensor} ranks cannot be cut into {layout.expert_parallel} expert groups; take a divisor of {tensor}"
     if stages > layers:
         return f"pipeline of {stages} stages for {layers} layers; at most {layers}"
-    if not rules.layer_split:
+    by_rows = rules.scheduler == "slots"  # llama.cpp cuts rows of any number and keeps the attention whole
+    if not rules.layer_split and not by_rows:
         reason = _heads_reason(architecture, layout.attention_tensor_parallel)
         if reason:
             good = ", ".join(str(count) for count in valid_tensor_parallel(architecture, weights, limit=max(16, tensor)))
@@ -35,7 +36,7 @@ def valid_split(architecture: Architecture, weights: WeightFormat, layout: Layou
         for layer in architecture.layers:
             if layer.feed_forward.routed % layout.expert_parallel:
                 return f"{layer.feed_forward.routed} experts cannot be spread over {layout.expert_parallel} ranks; take a divisor"
-    if rules.layer_split:
+    if rules.layer_split or by_rows:
         return None
     tile = _tile_reason(architecture, weights, layout)
     if tile:
