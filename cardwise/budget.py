@@ -88,36 +88,42 @@ class CachePlan:
         """Bytes of one page of one layer, the same for all layers of a shared pool."""
         return self.block_tokens * max((group.token_bytes for group in self.groups), default=0.0)
 
-    def _blocks(self, group: CacheGroup, tokens: float) -> int:
-        if group.state_bytes:
-            return self.state_blocks
-        full = math.ceil(tokens / self.block_tokens)
+    def _held(self, group: CacheGroup, tokens: float, steady: bool) -> float:
+        """Tokens that a layer of the group holds; while a chunk is computed a window holds the chunk, too."""
         if group.window is None:
-            return full
-        return min(full, math.ceil(min(tokens, group.window - 1 + self.window_margin) / self.block_tokens) + 1)
+            return tokens
+        return min(tokens, group.window - 1 + (1 if steady else self.window_margin))
 
-    def sequence_blocks(self, tokens: float) -> int:
+    def sequence_blocks(self, tokens: float, steady: bool = False) -> int:
         """Pages of a shared pool that one sequence of `tokens` takes."""
-        return sum(math.ceil(group.layers / self.pages) * self._blocks(group, tokens) for group in self.groups)
-
-    def sequence_bytes(self, tokens: float) -> float:
-        """Bytes on one card for one sequence of `tokens`."""
-        if self.pages:
-            return self.sequence_blocks(tokens) * self.page_bytes * self.pages
-        total = 0.0
+        total, full = 0, math.ceil(tokens / self.block_tokens)
         for group in self.groups:
-            held = tokens if group.window is None else min(tokens, group.window + self.window_margin)
-            total += group.layers * (math.ceil(held / self.block_tokens) * self.block_tokens * group.token_bytes + group.state_bytes)
+            blocks = full
+            if group.state_bytes:
+                blocks = self.state_blocks
+            elif group.window is not None:
+                blocks = min(full, math.ceil(self._held(group, tokens, steady) / self.block_tokens) + 1)
+            total += math.ceil(group.layers / self.pages) * blocks
         return total
 
-    def concurrency(self, pool_bytes: float, tokens: float) -> float:
+    def sequence_bytes(self, tokens: float, steady: bool = False) -> float:
+        """Bytes on one card for one sequence of `tokens`: the most that it takes, or (`steady`) what it takes while it decodes."""
+        if self.pages:
+            return self.sequence_blocks(tokens, steady) * self.page_bytes * self.pages
+        total = 0.0
+        for group in self.groups:
+            blocks = math.ceil(self._held(group, tokens, steady) / self.block_tokens)
+            total += group.layers * (blocks * self.block_tokens * group.token_bytes + group.state_bytes)
+        return total
+
+    def concurrency(self, pool_bytes: float, tokens: float, steady: bool = False) -> float:
         """Sequences of `tokens` that `pool_bytes` hold at once, not rounded."""
         if pool_bytes <= 0:
             return 0.0
         if self.pages:
             blocks = math.floor(pool_bytes / (self.page_bytes * self.pages)) if self.page_bytes else 0
-            return blocks / max(self.sequence_blocks(tokens), 1)
-        taken = self.sequence_bytes(tokens)
+            return blocks / max(self.sequence_blocks(tokens, steady), 1)
+        taken = self.sequence_bytes(tokens, steady)
         return pool_bytes / taken if taken else math.inf
 
     def tokens(self, pool_bytes: float, max_model_len: int, by_length: bool = True) -> int:
@@ -184,8 +190,12 @@ class MemoryBudget:
         return max(0.0, self.needed_bytes - self.kv_bytes) if self.reason else 0.0
 
     def max_concurrency(self, tokens: float) -> float:
-        """Requests of `tokens` each that the cache holds at once, not rounded and not limited by max_num_seqs."""
+        """Requests of `tokens` each that the engine counts on (as vLLM prints it), not rounded and not limited by max_num_seqs."""
         return self.plan.concurrency(self.kv_bytes, tokens)
+
+    def running_concurrency(self, tokens: float) -> float:
+        """Requests of `tokens` each that can decode at once: layers with a window then hold the window alone, not a chunk besides."""
+        return self.plan.concurrency(self.kv_bytes, tokens, steady=True)
 
     def summary(self) -> str:
         """One line: every part that takes something."""

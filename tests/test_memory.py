@@ -110,7 +110,7 @@ def test_windows_are_saved_only_by_newer_engines() -> None:
     for version in ("0.8.5", "0.33.0"):
         rules = engine_rules("vllm", version, memory_bytes=80 * GIB)
         constants = replace(memory_constants(rules), unified_pages=False)
-        taken.append(32 * kv_bytes_per_sequence(model("gpt-oss-20b"), cache_format(""), Layout("x"), rules, constants, 8192) / GIB)
+        taken.append(32 * kv_bytes_per_sequence(model("gpt-oss-20b"), cache_format(""), Layout("x"), rules, 8192, constants) / GIB)
     assert taken == [pytest.approx(12.0), pytest.approx(6.09, abs=0.02)]
 
 
@@ -195,7 +195,7 @@ def test_more_memory_never_holds_fewer_tokens(name: str, engine: str, gib: float
 def test_longer_sequences_never_take_less(name: str, version: str, tokens: int) -> None:
     rules = engine_rules("vllm", version, memory_bytes=80 * GIB)
     taken = [
-        kv_bytes_per_sequence(model(name), cache_format(""), Layout("x"), rules, memory_constants(rules), t) for t in (tokens, tokens + 100)
+        kv_bytes_per_sequence(model(name), cache_format(""), Layout("x"), rules, t, memory_constants(rules)) for t in (tokens, tokens + 100)
     ]
     assert taken[0] <= taken[1]
 
@@ -225,3 +225,9 @@ def test_an_explicit_context_is_allocated_at_start_by_llama_cpp() -> None:
     assert found.kv_bytes == pytest.approx(4 * GIB) and found.kv_tokens == 32768
     unstated = budget("llama-3.1-8b", "q4_k_m", "llama.cpp", "b9187", card("RTX 3060", 12, 11.6))
     assert unstated.fits and 4096 <= unstated.max_model_len < 131072
+
+
+def test_a_decoding_sequence_holds_its_windows_alone() -> None:
+    """gpt-oss: half of the layers keep 128 tokens; vLLM counts on a whole chunk of 8192 when it says how many requests fit."""
+    found = budget("gpt-oss-20b", "mxfp4", "vllm", "0.11.0", H100, length=8192, tokens=8192)
+    assert found.running_concurrency(8192) == pytest.approx(2 * found.max_concurrency(8192), rel=0.05)

@@ -22,6 +22,8 @@ from cardwise.quantities import GIB
 METRICS = ("weights_gib", "kv_gib", "activation_gib", "kv_tokens", "max_concurrency", "fits")
 LAYER_SPLIT = ("llama.cpp", "ik_llama.cpp", "ollama", "exllamav2", "exllamav3")
 UNSAID_LENGTH = 8192
+_BRACKETS = re.compile(r"\s*\(.*\)")
+_FORMAT = re.compile(r"(?i)([-_ .](?:gguf|ud|i?q\d_[a-z0-9_]+|autoround|awq|gptq|int[48]))+$")
 _SIZE = re.compile(r"\b(\d{1,3}) ?GB\b")
 _SPECULATIVE = re.compile(r"speculative, (\d+) tokens")
 _FLASH = re.compile(r"flash_attn (\d)")
@@ -59,7 +61,7 @@ def _starts(row: Mapping[str, str], budget: MemoryBudget) -> bool:
 def budget_of(row: Mapping[str, str]) -> tuple[MemoryBudget, str]:
     """The budget of the row's layout, and why the engine would refuse its split ('' when it accepts it). Raises CardwiseError."""
     card = _card(row)
-    model = architecture(row["model"])
+    model = _model(row["model"])
     layout = _layout(row, model)
     notes = row.get("notes", "").lower()
     reported = _number(row, "total_gpu_memory_gib")
@@ -125,6 +127,17 @@ def _card(row: Mapping[str, str]) -> Accelerator:
         return accelerator(f"{row['accelerator']} {size.group(1)}GB", lenient=True)
     except CardwiseError:
         return card
+
+
+def _model(name: str) -> Architecture:
+    """The model of a row. Logs name files and folders, too: what only says the format and the file type is dropped."""
+    try:
+        return architecture(name)
+    except CardwiseError:
+        plain = _FORMAT.sub("", _BRACKETS.sub("", name))
+        if plain == name or not plain:
+            raise
+        return architecture(plain)
 
 
 def _tables(model: Architecture) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ Kept = tuple[str, float, int | None, float]
 """Kind, bytes per token, window and bytes per sequence of one layer on one card."""
 CONVOLUTION_BYTES = 2.0
 COMPRESSOR_BYTES = 4.0
+PLAIN = MemoryConstants("", "no engine in particular: every layer kind is stored for itself")
 INDEX_KEY_BYTES = 1.0
 """Index keys of sparse attention are stored in fp8 with their scales (DeepSeek-V3.2)."""
 
@@ -102,14 +103,19 @@ def _paged(groups: tuple[CacheGroup, ...], block_size: int, constants: MemoryCon
 
 
 def kv_bytes_per_token(
-    architecture: Architecture, cache: CacheFormat, layout: Layout, rules: EngineRules, constants: MemoryConstants
+    architecture: Architecture, cache: CacheFormat, layout: Layout, rules: EngineRules, constants: MemoryConstants = PLAIN
 ) -> float:
     """Bytes on one card of one more token in a long sequence."""
     return cache_plan(architecture, cache, layout, rules, constants).token_bytes
 
 
 def kv_bytes_per_sequence(
-    architecture: Architecture, cache: CacheFormat, layout: Layout, rules: EngineRules, constants: MemoryConstants, tokens: float
+    architecture: Architecture,
+    cache: CacheFormat,
+    layout: Layout,
+    rules: EngineRules,
+    tokens: float,
+    constants: MemoryConstants = PLAIN,
 ) -> float:
-    """Bytes on one card of one sequence of `tokens`."""
+    """The most bytes on one card that one sequence of `tokens` takes."""
     return cache_plan(architecture, cache, layout, rules, constants).sequence_bytes(tokens)
