@@ -76,7 +76,8 @@ def test_the_measured_value_is_never_needed() -> None:
     ("fields", "word"),
     [
         ({"accelerator": "RTX 9999"}, "RTX 9999"), ({"engine": "vvllm"}, "vvllm"), ({"weights": "fp7"}, "fp7"), ({"tp": "eight"}, "tp"),
-        ({"kv": "fp3"}, "fp3"), ({"tp": "4", "count": "2"}, "needs 4 cards"), ({"metric": "speed"}, "speed"), ({"model": "no/such-model-7x"}, "no/such-model"),
+        ({"kv": "fp3"}, "fp3"), ({"tp": "4", "count": "2"}, "needs 4 cards"), ({"metric": "speed"}, "speed"),
+        ({"model": "no/such-model-7x"}, "no/such-model"),
     ],
 )  # fmt: skip
 def test_a_row_that_cannot_be_used_says_why(fields: dict[str, str], word: str) -> None:
