@@ -1,4 +1,4 @@
-"""The blocks that decoders are built of, as matrices with exact shapes. Widths in elements, counts in elements; no defaults are guessed here.
+"""The blocks that decoders are built of, as matrices with exact shapes. Widths and counts in elements; nothing is guessed here.
 
 Matrices are fused as serving engines load them (q, k and v in one, gate and up in one), so a product has the shape that runs.
 """
@@ -95,7 +95,15 @@ def latent(
 
 
 def mamba2(
-    hidden: int, heads: int, head_dim: int, groups: int, state: int, kernel: int, *, proj_bias: bool = False, conv_bias: bool = True,
+    hidden: int,
+    heads: int,
+    head_dim: int,
+    groups: int,
+    state: int,
+    kernel: int,
+    *,
+    proj_bias: bool = False,
+    conv_bias: bool = True,
     norm: bool = True,
 ) -> Mixer:
     """Mamba-2 (state space duality): one input projection to z, x, B, C, dt; a depthwise convolution over x, B, C; one state per head."""
@@ -159,7 +167,10 @@ def experts(
     """A mixture of experts. `shared_width`: all shared experts together, 0 without. `latent_width`: the routed experts work in a narrower
     space, between one projection down and one up. `router_bias`: one value an expert (a bias, or the balancing correction)."""
     inner = latent_width or hidden
-    matrices = [Matrix("router", hidden, routed, "router", "none"), *mlp_matrices(inner, width, "experts", gated=gated, copies=routed, prefix="experts.")]
+    matrices = [
+        Matrix("router", hidden, routed, "router", "none"),
+        *mlp_matrices(inner, width, "experts", gated=gated, copies=routed, prefix="experts."),
+    ]
     if latent_width:
         matrices.append(Matrix("latent_down_proj", hidden, latent_width, "shared", "none"))
         matrices.append(Matrix("latent_up_proj", latent_width, hidden, "shared", "none"))

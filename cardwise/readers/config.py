@@ -41,7 +41,9 @@ BUILDERS: Mapping[str, tuple[str, str]] = {
 OUTER = ("tie_word_embeddings", "quantization_config", "torch_dtype", "dtype")
 
 
-def read_config(fields: Mapping[str, object], *, name: str, source: str, quantization_file: Mapping[str, object] | None = None) -> Architecture:
+def read_config(
+    fields: Mapping[str, object], *, name: str, source: str, quantization_file: Mapping[str, object] | None = None
+) -> Architecture:
     """The architecture that a configuration describes, with exact parameter counts.
 
     `quantization_file`: the contents of hf_quant_config.json, when that file lies beside it; it then says how the weights are stored.

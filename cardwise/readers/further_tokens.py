@@ -7,7 +7,7 @@ from cardwise.readers import latent
 from cardwise.readers.blocks import dense, layer_parameters
 from cardwise.readers.family import Traits
 from cardwise.readers.fields import Fields
-from cardwise.readers.transformer import Decoder, Shape, attention, feed_forward
+from cardwise.readers.transformer import Decoder, Shape, attention, dense_width, feed_forward
 
 
 def count(fields: Fields, traits: Traits, decoder: Decoder) -> list[tuple[str, int]]:
@@ -24,6 +24,12 @@ def count(fields: Fields, traits: Traits, decoder: Decoder) -> list[tuple[str, i
         one += layer_parameters(_last(fields, traits)) + (2 * table if fields.flag("mtp_copies", default=True) else 0)
     elif traits.mtp == "longcat":
         one += _longcat(fields, traits) + table
+    elif traits.mtp == "plain":  # ERNIE-4.5: a dense layer, and no norm behind it
+        one += _plain(fields, traits) - hidden
+    elif traits.mtp == "step":
+        from cardwise.readers.mixed import step_further
+
+        one += step_further(fields, traits) + table
     elif traits.mtp == "deepseek_v4":
         from cardwise.readers.compressed import further_layer
 
@@ -35,6 +41,12 @@ def count(fields: Fields, traits: Traits, decoder: Decoder) -> list[tuple[str, i
     else:
         one += layer_parameters(_last(fields, traits))
     return [("mtp", number * one)]
+
+
+def _plain(fields: Fields, traits: Traits) -> int:
+    shape = Shape.read(fields, traits)
+    part = dense(shape.hidden, dense_width(fields, traits, shape.hidden))
+    return layer_parameters(Layer(attention(fields, traits, shape, "full", None), part, 1, 2 * shape.hidden))
 
 
 def _longcat(fields: Fields, traits: Traits) -> int:

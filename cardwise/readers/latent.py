@@ -51,7 +51,8 @@ def build(fields: Fields, traits: Traits) -> Decoder:
     """DeepSeek-V2 and its descendants."""
     shape = shape_of(fields)
     layers = [
-        Layer(mixer(fields, traits, shape, i), feed_forward(fields, traits, shape.hidden, i), 1, traits.norms * shape.hidden) for i in range(shape.layers)
+        Layer(mixer(fields, traits, shape, i), feed_forward(fields, traits, shape.hidden, i), 1, traits.norms * shape.hidden)
+        for i in range(shape.layers)
     ]
     return finish(fields, traits, shape, layers)
 

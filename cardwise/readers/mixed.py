@@ -117,19 +117,30 @@ def build_laguna(fields: Fields, traits: Traits) -> Decoder:
     return finish(fields, traits, shape, layers)
 
 
-def build_step(fields: Fields, traits: Traits) -> Decoder:
-    """Step-3.5 and 3.7 Flash: window layers may state other heads (`attention_other_setting`); a gate per head."""
-    shape = Shape.read(fields, traits)
-    other = fields.sub("attention_other_setting")
+def _step_mixer(fields: Fields, traits: Traits, shape: Shape, kind: str, window: int | None) -> Mixer:
+    """Window layers may state other heads (`attention_other_setting`); a gate per head on the attention's output."""
+    other = fields.sub("attention_other_setting") if kind == "window" else None
     heads = other.integer("num_attention_heads", default=shape.heads) if other else shape.heads
     kv_heads = other.integer("num_attention_groups", default=shape.kv_heads) if other else shape.kv_heads
     gated = fields.flag("use_head_wise_attn_gate", default=True)
-    layers = []
-    for i, (kind, window) in enumerate(windows(fields, traits, shape.layers)):
-        count, groups = (heads, kv_heads) if kind == "window" else (shape.heads, shape.kv_heads)
-        mixer = _headed(shape, traits, count, groups, kind, window, count if gated else 0)
-        layers.append(Layer(mixer, feed_forward(fields, traits, shape.hidden, i), 1, 2 * shape.hidden))
+    return _headed(shape, traits, heads, kv_heads, kind, window, heads if gated else 0)
+
+
+def build_step(fields: Fields, traits: Traits) -> Decoder:
+    """Step-3.5 and 3.7 Flash: one layer of full attention to three of a window."""
+    shape = Shape.read(fields, traits)
+    layers = [
+        Layer(_step_mixer(fields, traits, shape, kind, window), feed_forward(fields, traits, shape.hidden, i), 1, 2 * shape.hidden)
+        for i, (kind, window) in enumerate(windows(fields, traits, shape.layers))
+    ]
     return finish(fields, traits, shape, layers)
+
+
+def step_further(fields: Fields, traits: Traits) -> int:
+    """Parameters inside one further-token layer of Step: window attention and a dense part."""
+    shape = Shape.read(fields, traits)
+    mixer = _step_mixer(fields, traits, shape, "window", fields.integer("sliding_window"))
+    return blocks.layer_parameters(Layer(mixer, blocks.dense(shape.hidden, fields.integer("intermediate_size")), 1, 2 * shape.hidden))
 
 
 def build_afmoe(fields: Fields, traits: Traits) -> Decoder:

@@ -16,7 +16,7 @@ KEPT = ("router", "embedding", "head", "vision")  # parts that stay at 16 bits u
 ALGORITHMS = {
     "FP8": "fp8", "FP8_PB_WO": "fp8", "FP8_PER_CHANNEL_PER_TOKEN": "fp8", "NVFP4": "nvfp4", "W4A16_NVFP4": "nvfp4", "NVFP4_AWQ": "nvfp4",
     "MXFP4": "mxfp4", "MXFP8": "fp8", "W4A16_MXFP4": "mxfp4", "W4A16_AWQ": "awq-int4", "W4A8_AWQ": "awq-int4", "INT4_AWQ": "awq-int4",
-    "W8A8_SQ_PER_CHANNEL": "int8", "INT8_SQ": "int8", "W8A16": "int8",
+    "W8A8_SQ_PER_CHANNEL": "int8", "INT8_SQ": "int8", "W8A16": "w8a16",
 }  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def _simple(fields: Fields, config: Fields, method: str, base: str) -> Stored:
     elif method == "auto-round":
         name = f"int{bits}"
     elif method == "bitsandbytes":
-        name = "nf4" if config.flag("load_in_4bit") or config.flag("_load_in_4bit") else "int8"
+        name = "nf4" if config.flag("load_in_4bit") or config.flag("_load_in_4bit") else "w8a16"
     elif method in ("exl2", "exl3"):
         name = f"{method}-{config.number('bits', high=16):.1f}bpw"
     elif method == "quark":
@@ -99,6 +99,8 @@ def _compressed_tensors(config: Fields, base: str) -> Stored:
         name = "mxfp4" if layout.startswith("mxfp4") else "nvfp4"
     elif bits in (4, 8) and kind in ("int", "float"):
         name = "fp8" if kind == "float" else f"int{bits}"
+        if name == "int8" and first is not None and not first.has("input_activations"):
+            name = "w8a16"
     else:
         raise config.bad(f"weights of {bits} bits of type {kind[:20]!r} are not covered by a rule")
     left_out = config.texts("ignore") or ()
@@ -201,6 +203,9 @@ def part_of(module: str) -> str | None:
         return "shared"
     if "experts" in name:
         return "experts"
-    if any(word in name for word in ("attn", "attention", "mixer.in_proj", "mixer.out_proj", "mixer.q_proj", "mixer.k_proj", "mixer.v_proj", "mixer.o_proj")):
+    if any(
+        word in name
+        for word in ("attn", "attention", "mixer.in_proj", "mixer.out_proj", "mixer.q_proj", "mixer.k_proj", "mixer.v_proj", "mixer.o_proj")
+    ):
         return "attention"
     return "dense" if any(word in name for word in ("mlp", "ffn", "feed_forward", "gate_proj", "up_proj", "down_proj")) else None

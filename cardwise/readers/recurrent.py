@@ -23,7 +23,8 @@ def build_gated_delta(fields: Fields, traits: Traits) -> Decoder:
     kinds = [kind for kind, _ in windows(fields, traits, shape.layers)] if fields.has("layer_types") else []
     recurrent = [kind == "linear_attention" for kind in kinds] or [(i + 1) % every != 0 for i in range(shape.layers)]
     layers = [
-        Layer(delta if recurrent[i] else full, feed_forward(fields, traits, shape.hidden, i), 1, 2 * shape.hidden) for i in range(shape.layers)
+        Layer(delta if recurrent[i] else full, feed_forward(fields, traits, shape.hidden, i), 1, 2 * shape.hidden)
+        for i in range(shape.layers)
     ]
     return finish(fields, traits, shape, layers)
 

@@ -16,7 +16,11 @@ def build_falcon(fields: Fields, traits: Traits) -> Decoder:
     hidden = fields.integer("hidden_size")
     heads = fields.integer("num_attention_heads", "n_head")
     grouped = fields.flag("new_decoder_architecture")
-    kv_heads = fields.integer("num_kv_heads", "n_head_kv", default=heads) if grouped else (1 if fields.flag("multi_query", default=True) else heads)
+    kv_heads = (
+        fields.integer("num_kv_heads", "n_head_kv", default=heads)
+        if grouped
+        else (1 if fields.flag("multi_query", default=True) else heads)
+    )
     merged = Fields({**fields.values, "num_key_value_heads": kv_heads, "num_kv_heads": kv_heads}, fields.source, {"n_inner_ratio": 4})
     shape = Shape.read(merged, traits)
     parallel = fields.flag("parallel_attn", default=True)
@@ -39,7 +43,9 @@ def build_mllama(fields: Fields, traits: Traits) -> Decoder:
     image_layer = blocks.layer_parameters(layer) + 2 * shape.head_dim + 2  # norms of q and k, two gates
     decoder = finish(fields, traits, shape, [layer], (("vision", len(cross) * image_layer),))
     # eight rows of the embedding stand for image tokens and have no output
-    return replace(decoder, embedding_parameters=(shape.vocabulary + 8) * shape.hidden, notes="layers that attend to the image are counted as vision")
+    return replace(
+        decoder, embedding_parameters=(shape.vocabulary + 8) * shape.hidden, notes="layers that attend to the image are counted as vision"
+    )
 
 
 def build_nemotron_nas(fields: Fields, traits: Traits) -> Decoder:

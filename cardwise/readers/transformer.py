@@ -180,7 +180,9 @@ def feed_forward(fields: Fields, traits: Traits, hidden: int, i: int) -> FeedFor
     """The feed-forward part of layer `i`."""
     experts = traits.experts
     if experts is None or not has_experts(fields, traits, i):
-        width = fields.integer("dense_intermediate_size", default=0, low=0) or dense_width(fields, traits, hidden)
+        width = fields.integer("dense_intermediate_size", "prefix_dense_intermediate_size", default=0, low=0) or dense_width(
+            fields, traits, hidden
+        )
         part = blocks.dense(hidden, width, gated=traits.gated, bias=says(fields, traits.mlp_bias))
         extra = traits.mlp_vectors
         return FeedForward("dense", part.matrices, vector_parameters=part.vector_parameters + extra, gated=traits.gated) if extra else part
@@ -230,7 +232,9 @@ def build(fields: Fields, traits: Traits) -> Decoder:
     return finish(fields, traits, shape, layers)
 
 
-def finish(fields: Fields, traits: Traits, shape: Shape, layers: list[Layer], extras: tuple[tuple[str, int], ...] = (), final: int = 0) -> Decoder:
+def finish(
+    fields: Fields, traits: Traits, shape: Shape, layers: list[Layer], extras: tuple[tuple[str, int], ...] = (), final: int = 0
+) -> Decoder:
     """A decoder around its layers: final norm, learned positions, further-token layers, tied or untied head."""
     norm = shape.hidden * (2 if traits.norm_bias else 1)
     vectors = final + (norm if traits.final_norm else 0) + (norm if traits.embedding_norm else 0)

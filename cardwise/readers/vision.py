@@ -30,7 +30,9 @@ def _merger(inner: int, out: int, norm: int) -> int:
 
 
 def _patch(config: Fields, hidden: int, *, channels: str = "in_channels", temporal: int = 1, bias: bool) -> int:
-    pixels = config.integer(channels, "in_chans", "num_channels", default=3, high=64) * config.integer("patch_size", high=4096) ** 2 * temporal
+    pixels = (
+        config.integer(channels, "in_chans", "num_channels", default=3, high=64) * config.integer("patch_size", high=4096) ** 2 * temporal
+    )
     return pixels * hidden + (hidden if bias else 0)
 
 
@@ -173,6 +175,15 @@ def _minimax(config: Fields, outer: Fields, hidden: int) -> int:
     return _patch(config, width, temporal=temporal, bias=False) + 2 * width + _depth(config) * layer + projector
 
 
+def _step(config: Fields, outer: Fields, hidden: int) -> int:
+    """Step-3.7: layers with a scale on each branch, two strided convolutions that double the width, one projection without bias."""
+    width = config.integer("hidden_size")
+    layer = encoder_layer(width, config.integer("intermediate_size"), bias=True, norm_bias=True) + 2 * width
+    patches = (config.integer("image_size") // config.integer("patch_size")) ** 2
+    shrink = (9 * width * 2 * width + 2 * width) + (9 * 2 * width * 4 * width + 4 * width)
+    return _patch(config, width, bias=False) + patches * width + 2 * width + _depth(config) * layer + shrink + 4 * width * hidden
+
+
 TOWERS: Mapping[str, Callable[[Fields, Fields, int], int]] = {
     "qwen2_vl": _qwen2_vl,
     "qwen2_5_vl": _qwen25_vl,
@@ -186,5 +197,6 @@ TOWERS: Mapping[str, Callable[[Fields, Fields, int], int]] = {
     "kimi_k25": _moonvit,
     "kimi_k3": _kimi_k3,
     "minimax_m3": _minimax,
+    "step": _step,
 }
 AUDIO: Mapping[str, Callable[[Fields, int], int]] = {"gemma4": _gemma4_audio, "gemma4_unified": _gemma4_audio}
