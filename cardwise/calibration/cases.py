@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from cardwise.calibration.settings import settings_of
 from cardwise.errors import BadFile
 
 REQUIRED = ("case_id", "model", "accelerator", "engine", "metric")
@@ -54,6 +55,16 @@ class Case:
     block_size: float | None = None
 
 
+_FIELDS = {field.name: field.type for field in fields(Case)}
+_NUMBERS = frozenset(name for name, kind in _FIELDS.items() if "float" in str(kind))
+NOT_OF_THE_RUN = frozenset({"case_id", "notes", "metric", "statistic", "task", "source_id"})
+
+
+def run_of(case: Case) -> tuple[object, ...]:
+    """What identifies the run that a case was measured in: everything but what was read off it."""
+    return (settings_of(case.notes), *(getattr(case, name) for name in _FIELDS if name not in NOT_OF_THE_RUN))
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """A case with its measured value. Only the fit and the scores ever see one."""
@@ -69,10 +80,6 @@ class BrokenRow:
     case_id: str
     line: int
     reason: str
-
-
-_FIELDS = {field.name: field.type for field in fields(Case)}
-_NUMBERS = frozenset(name for name, kind in _FIELDS.items() if "float" in str(kind))
 
 
 def case_of(row: Mapping[str, str | None]) -> Case:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardwise.calibration.cases import Case, Measured
+from cardwise.calibration.cases import Case, Measured, run_of
 from cardwise.calibration.effects import efficiency_of, keys, slots
 from cardwise.calibration.predict import SPEED_METRICS, measuring, outcome, value_of
 from cardwise.calibration.setup import Setup, setup
@@ -45,17 +45,27 @@ class Job:
 
 def jobs_of(measured: Sequence[Measured]) -> tuple[list[Job], dict[str, str]]:
     """Cases gathered by identical simulation; and the reasons of those that cannot be set up, by case_id."""
-    gathered: dict[Setup, list[int]] = defaultdict(list)
+    gathered: dict[tuple[object, ...], tuple[Setup, list[int]]] = {}
     reasons: dict[str, str] = {}
     for index, item in enumerate(measured):
         if item.case.metric not in SPEED_METRICS or item.value <= 0:
             continue
         try:
-            gathered[measuring(setup(item.case), item.case)].append(index)
+            made = measuring(setup(item.case), item.case)
         except CardwiseError as error:
             reasons[item.case.case_id] = error.message
-    jobs = [Job(key, tuple(measured[i].case for i in rows), tuple(rows)) for key, rows in gathered.items()]
+            continue
+        gathered.setdefault((*run_of(item.case), made.workload), (made, []))[1].append(index)
+    jobs = [Job(made, tuple(measured[i].case for i in rows), tuple(rows)) for made, rows in gathered.values()]
     return jobs, reasons
+
+
+def thinned(jobs: Sequence[Job], measured: Sequence[Measured], most: int) -> list[Job]:
+    """At most about `most` jobs of one source, spread evenly: a source of thousands of alike runs says no more and costs the fit its time."""
+    by: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        by[measured[job.rows[0]].case.source_id].append(job)
+    return [job for group in by.values() for job in group[:: max(1, round(len(group) / most))]]
 
 
 def predict_job(job: Job, effects: Mapping[tuple[str, str], float]) -> list[float]:

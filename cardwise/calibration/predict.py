@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from cardwise.budget import MemoryBudget
 from cardwise.calibration.cases import Case
 from cardwise.calibration.setup import Disaggregation, Setup
+from cardwise.catalogue.engine_memory import memory_constants
 from cardwise.catalogue.links import link
 from cardwise.efficiency import Efficiency
-from cardwise.errors import CannotRun, NotSupported
+from cardwise.errors import NotSupported
 from cardwise.laws.memory import memory_budget
 from cardwise.layout import Layout
 from cardwise.passes.step import EngineStep
@@ -21,6 +23,9 @@ from cardwise.workload import Lengths, Workload
 SPEED_METRICS = frozenset(
     {"decode_tok_s", "prefill_tok_s", "output_tok_s", "total_tok_s", "request_s", "ttft_ms", "tpot_ms", "e2e_s"},
 )
+MANY_SEQUENCES = 1e5
+FEWEST_SEQUENCES = 8.0
+"""What a layout that was measured held at least, whatever the budget says."""
 TOOLS_WITHOUT_FRONT = frozenset({"llama.cpp", "ik_llama.cpp", "mlx"})
 """Engines whose own benchmark times the prompt inside the process, without a server in front."""
 
@@ -35,14 +40,20 @@ class Outcome:
     first_token_s: float
 
 
-def limits_of(setup: Setup, budget: MemoryBudget, efficiency: Efficiency, layout: Layout) -> Limits:
-    """The bounds of the simulator's batch from the engine's rules and the memory budget."""
-    rules = setup.rules
+def limits_of(setup: Setup, budget: MemoryBudget, efficiency: Efficiency, layout: Layout, ran: bool = False) -> Limits:
+    """The bounds of the simulator's batch from the engine's rules and the memory budget. `ran`: it is known to have served the load.
+
+    Cache tokens are those of requests of the load's mean length, so that windows and recurrent states count as they do there.
+    """
+    rules, lengths = setup.rules, setup.workload.lengths
+    length = lengths.mean_input + lengths.mean_output
+    held = max(budget.running_concurrency(length), FEWEST_SEQUENCES if ran else 0.0)
+    longest = lengths.input_tokens + lengths.output_tokens + 1.0
     return Limits(
         scheduler=rules.scheduler,
         max_num_seqs=rules.max_num_seqs * layout.data_parallel,
         max_num_batched_tokens=rules.max_num_batched_tokens * layout.data_parallel,
-        kv_tokens=budget.kv_tokens * layout.data_parallel,
+        kv_tokens=max(min(held, MANY_SEQUENCES) * length * layout.data_parallel, longest),
         lanes=layout.pipeline_parallel,
         reserve=rules.engine == "tensorrt-llm" or rules.scheduler in ("static", "slots"),
         pipeline_efficiency=efficiency.pipeline,
@@ -51,18 +62,20 @@ def limits_of(setup: Setup, budget: MemoryBudget, efficiency: Efficiency, layout
 
 def budget_of(setup: Setup, layout: Layout) -> MemoryBudget:
     """The memory budget of one replica of `layout`; sized for the load's own lengths where no maximum is stated."""
-    lengths = setup.workload.lengths
-    longest = setup.max_model_len or int(lengths.input_tokens + lengths.output_tokens) + 1
+    lengths, rules = setup.workload.lengths, setup.rules
+    longest = math.ceil(lengths.input_tokens + lengths.output_tokens) + 1
+    slots = min(setup.workload.users, rules.max_num_seqs) if rules.scheduler == "slots" else 1
     return memory_budget(
         setup.architecture,
         layout,
         setup.accelerator,
-        setup.rules,
+        rules,
         setup.weights,
         setup.cache,
-        max_model_len=longest,
-        max_num_seqs=setup.rules.max_num_seqs,
-        max_num_batched_tokens=setup.rules.max_num_batched_tokens,
+        memory_constants(rules),
+        max_model_len=longest * slots if slots > 1 else setup.max_model_len or longest,
+        max_num_seqs=rules.max_num_seqs,
+        max_num_batched_tokens=rules.max_num_batched_tokens,
         memory_share=setup.memory_share,
     )
 
@@ -75,20 +88,13 @@ def step_of(setup: Setup, layout: Layout, efficiency: Efficiency) -> EngineStep:
 
 
 def outcome(setup: Setup, efficiency: Efficiency, bundles: int = BUNDLES) -> Outcome:
-    """Simulates the case. Raises CannotRun when the model does not fit."""
+    """Simulates the case. A case that was measured ran, so its budget is taken to hold a few requests at least."""
     if setup.disaggregation is not None:
         return _disaggregated(setup, setup.disaggregation, efficiency, bundles)
     layout = replace(setup.layout, replicas=1)
-    limits = limits_of(setup, _fitting(setup, layout), efficiency, layout)
+    limits = limits_of(setup, budget_of(setup, layout), efficiency, layout, ran=True)
     served = serve(step_of(setup, layout, efficiency), limits, setup.workload, efficiency.first_token_seconds, bundles=bundles)
     return Outcome(served, setup.layout.replicas, setup.workload, efficiency.first_token_seconds)
-
-
-def _fitting(setup: Setup, layout: Layout) -> MemoryBudget:
-    budget = budget_of(setup, layout)
-    if not budget.fits:
-        raise CannotRun(f"does not fit: {budget.shortfall_bytes / 2**30:.1f} GiB a card too much")
-    return budget
 
 
 class DecodeOnly:
@@ -106,7 +112,7 @@ def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, 
     """Prefill workers see Poisson arrivals at the rate at which decode workers free their users; the two stages are simulated apart."""
     load = setup.workload
     decode = replace(setup, layout=split.decode)
-    limits = limits_of(decode, _fitting(decode, split.decode), efficiency, split.decode)
+    limits = limits_of(decode, budget_of(decode, split.decode), efficiency, split.decode, ran=True)
     users = max(1, -(-load.users // split.decode_workers))
     decoding = serve(DecodeOnly(step_of(decode, split.decode, efficiency)), limits, replace(load, users=users, requests=None), 0.0, bundles=bundles)
     prefill = replace(setup, layout=split.prefill)
@@ -119,7 +125,7 @@ def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, 
     cycle = decoding.e2e_s.mean + alone
     rate = min(clients / cycle, 0.9 / per_request)
     one_token = Workload("rate", replace(load.lengths, output_tokens=1.0), requests_per_s=rate, requests=int(min(max(10 * clients, 20), 400)))
-    queue = serve(step, replace(limits_of(prefill, budget_of(prefill, split.prefill), efficiency, split.prefill)), one_token, bundles=bundles)
+    queue = serve(step, replace(limits_of(prefill, budget_of(prefill, split.prefill), efficiency, split.prefill, ran=True)), one_token, bundles=bundles)
     saturated = max(0.0, clients * per_request - cycle)
     first = queue.ttft_s.mean + saturated + 0.05 * clients * per_request
     ttft = Distribution(first, queue.ttft_s.median + saturated, *([queue.ttft_s.p99 + saturated] * 3))

@@ -9,8 +9,8 @@ from pathlib import Path
 from cardwise.calibration.cases import Case
 from cardwise.calibration.settings import chunk, image_version, says, settings_of, stated_requests, workers
 from cardwise.catalogue.accelerators import accelerator
-from cardwise.catalogue.engines import engine_rules
-from cardwise.catalogue.formats import cache_format, weight_format
+from cardwise.catalogue.engines import Entry, engine_rules
+from cardwise.catalogue.formats import cache_format, stored_format
 from cardwise.catalogue.links import link
 from cardwise.engine import CacheFormat, EngineRules, WeightFormat
 from cardwise.errors import BadInput, NotSupported
@@ -54,18 +54,13 @@ class Setup:
     disaggregation: Disaggregation | None = None
 
 
-STATIC_SCRIPTS = frozenset({"deepspeed", "transformers", "tinychat"})
-
-
 def setup(case: Case, configs: Path | None = None) -> Setup:
     """Resolves `case`. Raises CardwiseError with a reason when something is unknown or unsaid and needed."""
     card = accelerator(case.accelerator, lenient=True)
     model = architecture(case.model, configs=configs)
-    weights = weight_format(case.weights or model.weight_format)
-    if weights.name in ("fp4", "nvfp4") and model.weight_format == "mxfp4":
-        weights = weight_format("mxfp4")
+    weights = stored_format(case.weights or model.weight_format, case.engine, model.weight_format, model.quantization)
     rules = _rules(case, card)
-    layout, disaggregation = _layout(case, card, model, weights.name)
+    layout, disaggregation = _layout(case, card, model, weights.name, rules)
     cards = layout.cards_per_replica if disaggregation is None else disaggregation.decode.cards_per_replica
     wire = link(card, max(cards, 1), said=_said_link(case))
     return Setup(
@@ -77,7 +72,7 @@ def setup(case: Case, configs: Path | None = None) -> Setup:
         cache=cache_format(_kv(case)),
         rules=rules,
         workload=workload(case, layout.replicas),
-        context=tuple(sorted(context(case, card, weights, rules, wire, model).items())),
+        context=context(card, weights, rules, wire, model, case.load, settings_of(case.notes)),
         power_limit_w=case.power_limit_w,
         max_model_len=int(case.max_model_len) if case.max_model_len else None,
         memory_share=case.gpu_memory_utilization,
@@ -98,17 +93,33 @@ def _said_link(case: Case) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _engine_rules(engine: str, version: str, memory: float, card: str, vendor: str, measured: str, entry: str) -> EngineRules:
-    return engine_rules(engine, version, memory_bytes=memory, card=card, vendor=vendor, measured=measured, entry=entry)  # type: ignore[arg-type]
+def _engine_rules(
+    engine: str, version: str, memory: float, card: str, vendor: str, measured: str, entry: Entry, tensor_parallel: int, length: int | None
+) -> EngineRules:
+    return engine_rules(
+        engine,
+        version,
+        memory_bytes=memory,
+        card=card,
+        vendor=vendor,
+        measured=measured,
+        entry=entry,
+        tensor_parallel=tensor_parallel,
+        max_model_len=length,
+    )
 
 
 def _rules(case: Case, card: Accelerator) -> EngineRules:
     """The engine's rules with the settings that the row states put in their place."""
-    entry = "offline" if case.load in ("batch", "offline") else "server"
-    rules = _engine_rules(case.engine, case.engine_version or image_version(settings_of(case.notes)), card.memory_bytes, card.name, card.vendor, case.measured, entry)
+    entry: Entry = "offline" if case.load in ("batch", "offline") else "server"
+    version = case.engine_version or image_version(settings_of(case.notes))
+    length = int(case.max_model_len) if case.max_model_len else None
+    rules = _engine_rules(
+        case.engine, version, card.memory_bytes, card.name, card.vendor, case.measured, entry, int(case.tp or 1), length
+    )
     chunk = _stated_chunk(case)
     if case.load == "batch":
-        rules = replace(rules, scheduler="static", max_num_seqs=max(rules.max_num_seqs, int(case.batch or 1)))
+        rules = replace(rules, max_num_seqs=max(rules.max_num_seqs, int(case.batch or 1)))
     if case.max_num_seqs:
         rules = replace(rules, max_num_seqs=int(case.max_num_seqs))
     if case.max_num_batched_tokens:
@@ -124,7 +135,7 @@ def _stated_chunk(case: Case) -> int | None:
     return None if size is None else min(size, 512)
 
 
-def _layout(case: Case, card: Accelerator, model: Architecture, weights: str) -> tuple[Layout, Disaggregation | None]:
+def _layout(case: Case, card: Accelerator, model: Architecture, weights: str, rules: EngineRules) -> tuple[Layout, Disaggregation | None]:
     count = int(case.count or 1)
     tp, pp, dp, ep = (int(v or 0) for v in (case.tp, case.pp, case.dp, case.ep))
     replicas = int(case.replicas or 0)
@@ -140,8 +151,8 @@ def _layout(case: Case, card: Accelerator, model: Architecture, weights: str) ->
         return both.decode, both
     if says(settings, "disaggregated") and not tp:
         raise NotSupported("disaggregated serving without the layout of its workers")
-    if case.engine in ("llama.cpp", "ik_llama.cpp", "ollama") and not tp:
-        return Layout(**base, pipeline_parallel=pp or count), None
+    if rules.layer_split or (rules.scheduler == "slots" and not tp):
+        return Layout(**base, pipeline_parallel=max(pp, tp if rules.layer_split else 1) or count), None
     attention_groups = 1
     if says(settings, "attention DP on"):
         attention_groups = max(dp, 1) if dp > 1 else max(tp, 1)
@@ -202,17 +213,21 @@ def workload(case: Case, replicas: int = 1) -> Workload:
     return Workload(load, lengths, users=users, requests_per_s=rate, requests=requests)
 
 
-def context(case: Case, card: Accelerator, weights: WeightFormat, rules: EngineRules, wire: Link, model: Architecture) -> dict[str, str]:
-    """Attributes of a case that fitted effects may be keyed by. All are properties of the stack, none of the model's name or the source."""
+def context(
+    card: Accelerator, weights: WeightFormat, rules: EngineRules, wire: Link, model: Architecture, load: str, settings: str = ""
+) -> tuple[tuple[str, str], ...]:
+    """Attributes of a stack that fitted effects are keyed by, sorted. None of them is the name of a model or of a source.
+
+    `settings`: words of `settings_of`, of which the backend of llama.cpp on AMD cards matters.
+    """
     backend = ""
     if rules.engine in ("llama.cpp", "ik_llama.cpp", "ollama"):
-        settings = settings_of(case.notes)
         backend = next((b for b in ("vulkan", "rocwmma", "rocm", "sycl") if says(settings, b)), "")
         backend = backend or {"NVIDIA": "cuda", "Apple": "metal"}.get(card.vendor, "unsaid")
         if card.vendor == "AMD":
             flags = [short for short, word in (("fa", "flash attention"), ("lt", "hipblaslt")) if says(settings, word)]
             backend = "-".join([backend, *flags])
-    return {
+    attributes = {
         "vendor": card.vendor.lower(),
         "generation": card.generation,
         "engine": rules.engine,
@@ -221,5 +236,6 @@ def context(case: Case, card: Accelerator, weights: WeightFormat, rules: EngineR
         "link": wire.kind + ("-p2p" if wire.kind == "pcie" and wire.peer_to_peer else ""),
         "backend": backend,
         "model_kind": "experts" if model.has_experts else "dense",
-        "front": "server" if case.load in ("concurrency", "rate", "single") else "offline",
+        "front": "server" if load in ("concurrency", "rate", "single") else "offline",
     }
+    return tuple(sorted(attributes.items()))

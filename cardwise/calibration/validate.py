@@ -7,12 +7,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from cardwise.calibration import intervals
-from cardwise.calibration.cases import BrokenRow, Case, read_cases, unique
+from cardwise.calibration.cases import BrokenRow, Case, read_cases, run_of, unique
 from cardwise.calibration.effects import efficiency
 from cardwise.calibration.memory_cases import MEMORY_METRICS, predict_memory
 from cardwise.calibration.predict import SPEED_METRICS, Outcome, measuring, outcome, value_of
@@ -79,18 +79,14 @@ def _predict_chunk(task: tuple[list[Case], Path | None]) -> list[Prediction]:
     return predict(*task)
 
 
-def _same_run(case: Case) -> tuple[object, ...]:
-    return astuple(replace(case, case_id="", metric="", statistic="", task=""))
-
-
 def chunks_of(cases: Sequence[Case]) -> Iterator[list[int]]:
     """Indices of cases in chunks for workers; cases of one run stay together."""
-    order = sorted(range(len(cases)), key=lambda i: tuple(str(v) for v in _same_run(cases[i])))
+    order = sorted(range(len(cases)), key=lambda i: tuple(str(v) for v in run_of(cases[i])))
     chunk: list[int] = []
     for position, index in enumerate(order):
         chunk.append(index)
         following = order[position + 1] if position + 1 < len(order) else None
-        if len(chunk) >= CHUNK and (following is None or _same_run(cases[following]) != _same_run(cases[index])):
+        if len(chunk) >= CHUNK and (following is None or run_of(cases[following]) != run_of(cases[index])):
             yield chunk
             chunk = []
     if chunk:

@@ -14,6 +14,7 @@ from cardwise.efficiency import Efficiency
 from cardwise.engine import CacheFormat, EngineRules, WeightFormat
 from cardwise.hardware import Accelerator, Link
 from cardwise.laws.collectives import all_reduce_seconds, send_seconds
+from cardwise.laws.memory_weights import bits_of
 from cardwise.laws.operators import attention_flops, experts_touched, padded_rows, product_flops, recurrence_flops
 from cardwise.laws.roofline import compute_seconds, memory_seconds, smooth_maximum
 from cardwise.laws.work import Amount, Operator, Work
@@ -22,6 +23,7 @@ from cardwise.model import Architecture, KeyValueCache, LatentCache, Layer, Stat
 
 ACTIVATION_BYTES = 2.0
 STATE_BYTES = 4.0
+SIXTEEN_BIT, EIGHT_BIT = 15.0, 7.0
 EXPERT_LAYER_LAUNCHES = 1.5
 """A layer with experts launches about half as many kernels again (router, sort, scatter, two grouped products, gather)."""
 TABLE_ROWS = np.unique(np.round(np.concatenate([np.arange(0, 17), np.geomspace(18, 65536, 56)]))).astype(float)
@@ -81,6 +83,7 @@ class EngineStep:
         self.product_rate = accelerator.peaks[key] * efficiency.gemm * slow
         sixteen = accelerator.peak("fp16_acc16", "fp16", "fp32") if key == "fp16_acc16" else accelerator.peak("bf16", "fp16", "fp32")
         self.head_rate = sixteen * efficiency.gemm * slow
+        self.eight_rate = accelerator.peaks.get("fp8", accelerator.peaks[key]) * efficiency.gemm * slow
         self.score_rate = sixteen * efficiency.attention_compute * slow
         self.read_rate = accelerator.bandwidth_bytes_per_s * efficiency.bandwidth
         self.cache_rate = accelerator.bandwidth_bytes_per_s * efficiency.attention_bandwidth
@@ -120,6 +123,12 @@ class EngineStep:
         memory_s = memory_seconds(work.weight_bytes + work.activation_bytes, self.read_rate)
         return Operator(group, work, smooth_maximum(arithmetic_s, memory_s), arithmetic_s, memory_s)
 
+    def _rate(self, bits: float) -> float:
+        """FLOP/s of products of a part: parts that a quantised checkpoint keeps in 16 or 8 bit are multiplied so."""
+        if bits >= SIXTEEN_BIT:
+            return self.head_rate
+        return self.eight_rate if self.arithmetic == "fp4" and bits >= EIGHT_BIT else self.product_rate
+
     def _sums(self, layer: Layer, part: str) -> tuple[float, float, float]:
         """Parameters a card of one part in one layer: cut by TP, held whole; and the width of activations in and out."""
         ranks = self.attention_ranks if part == "attention" else self.layout.tensor_parallel
@@ -136,8 +145,8 @@ class EngineStep:
     def _mixer(self, layer: Layer, rows: Amount, decodes: Amount, context: Amount, prefill: Amount, pairs: Amount) -> list[Operator]:
         groups = self.layout.data_parallel
         sharded, whole, width = self._sums(layer, "attention")
-        bits = self.weights.bits_of("attention")
-        operators = [self._product("attention products", rows / groups, sharded, whole, bits, self.product_rate, layer.count, width)]
+        bits = bits_of(self.weights, "attention", layer.mixer)
+        operators = [self._product("attention products", rows / groups, sharded, whole, bits, self._rate(bits), layer.count, width)]
         if isinstance(layer.mixer.cache, StateCache):
             operators.append(self._recurrence(layer, decodes / groups, prefill / groups))
         else:
@@ -195,8 +204,8 @@ class EngineStep:
         for part in ("dense", "shared", "router", "other"):
             sharded, whole, width = self._sums(layer, part)
             if sharded + whole:
-                bits = self.weights.bits_of(part)
-                operators.append(self._product("feed-forward", rows, sharded, whole, bits, self.product_rate, layer.count, width))
+                bits = bits_of(self.weights, part)
+                operators.append(self._product("feed-forward", rows, sharded, whole, bits, self._rate(bits), layer.count, width))
         if layer.feed_forward.kind == "experts":
             operators.append(self._experts(layer, rows))
         return operators
@@ -221,8 +230,8 @@ class EngineStep:
 
     def _head(self, outputs: Amount) -> Operator:
         parameters = self.architecture.vocabulary * self.architecture.hidden / self.layout.tensor_parallel
-        bits = self.weights.bits_of("head")
-        return self._product("head", outputs, parameters, 0.0, bits, self.head_rate if bits >= 16 else self.product_rate, 1.0, 0.0)
+        bits = bits_of(self.weights, "head")
+        return self._product("head", outputs, parameters, 0.0, bits, self._rate(bits), 1.0, 0.0)
 
     def _communication(self, rows: Amount) -> list[Operator]:
         layout, architecture = self.layout, self.architecture

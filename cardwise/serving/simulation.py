@@ -89,6 +89,7 @@ class Simulation:
         self.preemptions = 0
         self.busy = self.prefill_time = self.peak = 0.0
         self.pipe_empty = True
+        self.full = False  # a request was preempted and none has ended since: nobody is admitted
         self.remaining = sum(r.weight for r in requests)
         self.done: list[Request] = []
         self.moments: list[Moment] = []
@@ -129,7 +130,7 @@ class Simulation:
 
     def _admit(self) -> None:
         limits = self.limits
-        if limits.scheduler == "static" and self.seated:
+        if self.seated and (limits.scheduler == "static" or self.full):
             return
         while self.waiting:
             request = self.waiting[0]
@@ -280,6 +281,7 @@ class Simulation:
 
     def _finish(self, request: Request, running: bool) -> None:
         request.done = self.now
+        self.full = False
         self.seated -= request.weight
         self.in_system -= request.weight
         length = request.input_tokens + request.output_tokens + self.limits.fixed_tokens
@@ -290,7 +292,11 @@ class Simulation:
         self.done.append(request)
 
     def _preempt(self) -> None:
-        """The cache is full: the request that came last gives up its tokens and starts its prompt again later (recompute)."""
+        """The cache is full: the request that came last gives up its tokens and starts its prompt again later (recompute).
+
+        It comes back when another ends: until then the running ones grow into what it left.
+        """
+        self.full = True
         index = max(range(len(self.running)), key=lambda i: self.running[i][1])
         ends_at, _, request = self.running[index]
         self.running[index] = self.running[-1]
@@ -303,11 +309,6 @@ class Simulation:
         self.context -= tokens
         self.held -= tokens + self.limits.fixed_tokens * request.weight
         self.preemptions += request.weight
-        if not self.running:
-            raise CannotRun(
-                f"one request of {request.input_tokens + request.output_tokens:,.0f} tokens does not fit {self.limits.kv_tokens:,.0f} tokens of KV cache",
-                "use more cards, a smaller KV format or shorter requests",
-            )
         self.waiting.appendleft(request)
 
     def _sample(self) -> None:

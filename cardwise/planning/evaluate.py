@@ -1,0 +1,204 @@
+"""One layout -> an option with everything said about it, or a refusal with the reason and the nearest fix."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from cardwise.answer import Basis, Option, Performance, Refusal
+from cardwise.budget import MemoryBudget
+from cardwise.calibration import intervals
+from cardwise.calibration.effects import efficiency
+from cardwise.calibration.predict import limits_of, step_of
+from cardwise.calibration.setup import Setup, context
+from cardwise.calibration.validate import knowledge
+from cardwise.catalogue.engine_memory import memory_constants
+from cardwise.catalogue.formats import cache_format, weight_format
+from cardwise.catalogue.links import link
+from cardwise.efficiency import Efficiency
+from cardwise.errors import CannotRun, CardwiseError
+from cardwise.hardware import Accelerator
+from cardwise.laws.memory import memory_budget, valid_split
+from cardwise.layout import Layout
+from cardwise.passes.step import Batch, EngineStep
+from cardwise.planning.costs import cost_of
+from cardwise.planning.layouts import Candidate, check_runs
+from cardwise.planning.question import Question
+from cardwise.quantities import GIB
+from cardwise.serving.metrics import Served
+from cardwise.serving.serve import serve
+from cardwise.workload import Workload
+
+SEARCH_BUNDLES = 120
+LIMITS_BY_FIELD = {"compute_seconds": "compute", "memory_seconds": "bandwidth", "link_seconds": "link", "launch_seconds": "launch"}
+
+
+def share_of_load(workload: Workload, replicas: int) -> Workload:
+    """What one of `replicas` equal replicas sees."""
+    return replace(
+        workload,
+        users=max(1, math.ceil(workload.users / replicas)),
+        requests_per_s=workload.requests_per_s / replicas if workload.requests_per_s else None,
+        requests=max(1, math.ceil(workload.requests / replicas)) if workload.requests else None,
+    )
+
+
+def setup_of(question: Question, candidate: Candidate) -> Setup:
+    """The simulation's inputs for one replica of a candidate."""
+    layout, card, rules = candidate.layout, candidate.card, candidate.rules
+    weights = weight_format(layout.weights, engine=layout.engine, native=question.architecture.weight_format)
+    wire = link(card, layout.cards_per_replica, said=question.link)
+    workload = share_of_load(question.workload, layout.replicas)
+    return Setup(
+        architecture=question.architecture,
+        layout=layout,
+        accelerator=card,
+        link=wire,
+        weights=weights,
+        cache=cache_format("fp16" if layout.kv == "auto" else layout.kv),
+        rules=rules,
+        workload=workload,
+        context=context(card, weights, rules, wire, question.architecture, workload.load, default_backend(card)),
+        power_limit_w=question.power_limit_w,
+        max_model_len=question.max_model_len,
+        memory_share=question.memory_share,
+    )
+
+
+def default_backend(card: Accelerator) -> str:
+    """What today's llama.cpp is built with on AMD cards when nobody says."""
+    return "vulkan; flash attention" if card.vendor == "AMD" else ""
+
+
+def budget_for(question: Question, candidate: Candidate, made: Setup) -> MemoryBudget:
+    """The memory budget of one replica. Raises CannotRun with the reason when the split is not valid."""
+    layout = replace(candidate.layout, replicas=1)
+    reason = valid_split(question.architecture, made.weights, layout, candidate.rules)
+    if reason:
+        raise CannotRun(reason)
+    lengths = question.workload.lengths
+    return memory_budget(
+        question.architecture,
+        layout,
+        candidate.card,
+        candidate.rules,
+        made.weights,
+        made.cache,
+        memory_constants(candidate.rules),
+        max_model_len=question.max_model_len or math.ceil(lengths.input_tokens + lengths.output_tokens),
+        max_num_seqs=candidate.rules.max_num_seqs,
+        max_num_batched_tokens=candidate.rules.max_num_batched_tokens,
+        memory_share=question.memory_share,
+    )
+
+
+def refusal(question: Question, card: Accelerator, layout: Layout, error: CardwiseError, shortfall: float | None = None) -> Refusal:
+    """A refusal from an error; a CannotRun carries its fix."""
+    reason, fix = (error.reason, error.fix) if isinstance(error, CannotRun) else (error.message, "")
+    return Refusal(card.name, layout.cards, layout.weights, layout.degrees(), reason, fix, shortfall)
+
+
+def check_fits(question: Question, candidate: Candidate) -> tuple[Setup, MemoryBudget] | Refusal:
+    """Everything that can be known without a simulation: does it run, does it split, does it fit, does one request fit."""
+    try:
+        check_runs(candidate.card, candidate.layout.weights, candidate.info)
+        made = setup_of(question, candidate)
+        budget = budget_for(question, candidate, made)
+    except CardwiseError as error:
+        return refusal(question, candidate.card, candidate.layout, error)
+    need = question.max_model_len or question.workload.lengths.input_tokens + question.workload.lengths.output_tokens
+    if not budget.fits:
+        error = CannotRun(f"needs {budget.shortfall_bytes / GIB:,.1f} GiB a card more than it has", budget.fix)
+        return refusal(question, candidate.card, candidate.layout, error, budget.shortfall_bytes)
+    if budget.max_concurrency(need) < 1:
+        error = CannotRun(f"the KV cache holds {budget.kv_tokens:,.0f} tokens, one request has {need:,.0f}", "more cards, smaller weights or a smaller KV format")
+        return refusal(question, candidate.card, candidate.layout, error)
+    return made, budget
+
+
+def evaluate(question: Question, candidate: Candidate, made: Setup, budget: MemoryBudget) -> Option | Refusal:
+    """Simulates one replica under its part of the load."""
+    factors = efficiency(made.context)
+    layout = replace(candidate.layout, replicas=1)
+    try:
+        step = step_of(made, made.layout, factors)
+        limits = limits_of(made, budget, factors, layout)
+        served = serve(step, limits, made.workload, factors.first_token_seconds, question.slo, bundles=SEARCH_BUNDLES)
+    except CardwiseError as error:
+        return refusal(question, candidate.card, candidate.layout, error)
+    what = knowledge(made)
+    performance = performance_of(question, served, candidate.layout.replicas, budget, what)
+    decode_bound, prefill_bound = bounds(step, made, served)
+    basis: Basis = intervals.basis(what, "output_tok_s", made.workload.load)
+    return Option(
+        layout=candidate.layout,
+        link=made.link.name,
+        budget=budget,
+        performance=performance,
+        cost=cost_of(question, candidate.card, candidate.layout, performance),
+        bound=decode_bound,
+        prefill_bound=prefill_bound,
+        meets=meets(question, performance, made.workload),
+        basis=basis,
+    )
+
+
+def performance_of(question: Question, served: Served, replicas: int, budget: MemoryBudget, what: str) -> Performance:
+    """Served numbers of one replica as estimates of the whole layout."""
+    load = question.workload.load
+    tail = f"p{question.percentile:g}" if question.percentile in (90, 95, 99) else "p95"
+    lengths = question.workload.lengths
+    mean_length = lengths.mean_input + lengths.mean_output
+    tpot = intervals.estimate(max(served.tpot_s.mean, 1e-9), "tpot_ms", load, what)
+    return Performance(
+        ttft_s=intervals.estimate(served.ttft_s.mean, "ttft_ms", load, what),
+        ttft_tail_s=served.ttft_s.at(tail),
+        tpot_s=tpot,
+        tpot_tail_s=served.tpot_s.at(tail),
+        e2e_s=intervals.estimate(served.e2e_s.mean, "e2e_s", load, what),
+        output_tokens_per_s=intervals.estimate(served.output_tokens_per_s * replicas, "output_tok_s", load, what),
+        input_tokens_per_s=served.input_tokens_per_s * replicas,
+        requests_per_s=served.requests_per_s * replicas,
+        stream_tokens_per_s=tpot.inverse(),
+        running=served.peak_running * replicas,
+        preemptions=served.preemptions * replicas,
+        goodput_share=served.goodput_share,
+        busy_share=served.busy_share,
+        prefill_share=served.prefill_share / max(served.busy_share, 1e-9),
+        users_at_mean_length=budget.max_concurrency(mean_length) * replicas,
+        users_at_max_length=budget.max_concurrency(question.max_model_len or lengths.input_tokens + lengths.output_tokens) * replicas,
+    )
+
+
+def meets(question: Question, performance: Performance, workload: Workload) -> bool:
+    """Whether the limits asked for hold at the percentile, and an open load is kept up with."""
+    slo = question.slo
+    if slo and slo.ttft_s is not None and performance.ttft_tail_s > slo.ttft_s:
+        return False
+    if slo and slo.tpot_s is not None and performance.tpot_tail_s > slo.tpot_s:
+        return False
+    if question.workload.load == "rate":
+        return performance.busy_share < 0.98 or performance.requests_per_s >= 0.9 * (question.workload.requests_per_s or 0.0)
+    return True
+
+
+def bounds(step: EngineStep, made: Setup, served: Served) -> tuple[str, str]:
+    """The limit that takes most of a decode step at the load's batch, and of a prefill step of one request."""
+    lengths = made.workload.lengths
+    running = max(1.0, min(served.peak_running, float(made.workload.users if made.workload.load == "concurrency" else served.peak_running)))
+    decode = Batch(decodes=running, context=running * (lengths.mean_input + lengths.mean_output / 2), outputs=running)
+    prompt = max(lengths.mean_input, 1.0)
+    return binding(step, decode), binding(step, Batch(prefill=prompt, pairs=prompt * prompt / 2, outputs=1.0))
+
+
+def binding(step: EngineStep, batch: Batch) -> str:
+    """compute, bandwidth, link or launch: each operator's time is given to its larger limit, and the largest sum binds."""
+    totals = dict.fromkeys(LIMITS_BY_FIELD.values(), 0.0)
+    for operator in step.operators(batch):
+        parts = {name: float(getattr(operator, attribute)) for attribute, name in LIMITS_BY_FIELD.items()}
+        totals[max(parts, key=lambda name: parts[name])] += float(operator.seconds)
+    return max(totals, key=lambda name: totals[name])
+
+
+def efficiency_for(made: Setup) -> Efficiency:
+    return efficiency(made.context)

@@ -1,0 +1,112 @@
+"""Which layouts are worth a look: engine, weights, count and split of a card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cardwise.catalogue.engines import EngineInfo, engine_info, engine_rules
+from cardwise.catalogue.formats import weight_format
+from cardwise.engine import EngineRules
+from cardwise.errors import CannotRun
+from cardwise.hardware import Accelerator
+from cardwise.layout import Layout
+from cardwise.model import Architecture
+from cardwise.passes.step import arithmetic
+from cardwise.planning.question import Question
+
+COUNTS = (1, 2, 3, 4, 6, 8, 16, 32)
+DATA_CENTRE_VENDORS = ("NVIDIA", "AMD", "Intel", "Habana")
+GGUF_ENGINE = "llama.cpp"
+
+
+def engine_for(question: Question, card: Accelerator) -> str:
+    """The engine asked for, else the usual one: vLLM where it runs, llama.cpp on Apple, on APUs and for GGUF weights."""
+    if question.engine != "auto":
+        return question.engine
+    if any(weight_format(name).kernel.startswith("gguf") for name in question.weights):
+        return GGUF_ENGINE
+    info = engine_info("vllm")
+    if card.vendor not in info.vendors or card.unified_memory or not info.runs("f16", card.vendor, card.generation):
+        return GGUF_ENGINE
+    return "vllm"
+
+
+def weights_for(question: Question, card: Accelerator, engine: str) -> list[str]:
+    """Weight formats to try on a card: those asked for, else the checkpoint's own, then 8 bit, then 4 bit as the engine runs them."""
+    own = question.architecture.weight_format
+    if question.weights:
+        return list(question.weights)
+    if weight_format(own).bits_of("experts" if question.architecture.has_experts else "dense") < 12:
+        return [own] if engine != GGUF_ENGINE else ["q8_0", "q4_k_m"]
+    if engine == GGUF_ENGINE:
+        return ["f16", "q8_0", "q4_k_m"]
+    info = engine_info(engine)
+    native_fp8 = "fp8" in card.peaks and info.runs("fp8", card.vendor, card.generation)
+    eight, four = "fp8", "awq-int4"
+    found = [own]
+    if native_fp8:
+        found.append(eight)
+    if info.runs("w4a16", card.vendor, card.generation):
+        found.append(four)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A layout of one replica with the rules that it runs under."""
+
+    layout: Layout
+    card: Accelerator
+    rules: EngineRules
+    info: EngineInfo
+
+
+def rules_for(question: Question, card: Accelerator, engine: str, tensor_parallel: int = 1) -> EngineRules:
+    entry = "offline" if question.workload.load in ("batch", "offline") else "server"
+    return engine_rules(
+        engine,
+        question.engine_version,
+        memory_bytes=card.memory_bytes,
+        card=card.name,
+        vendor=card.vendor,
+        entry=entry,  # type: ignore[arg-type]
+        tensor_parallel=tensor_parallel,
+        max_model_len=question.max_model_len,
+    )
+
+
+def counts_for(asked: int | None) -> tuple[int, ...]:
+    return COUNTS if asked is None else (asked,)
+
+
+def splits(count: int, info: EngineInfo, architecture: Architecture, question: Question, exact: bool) -> Iterator[tuple[int, int, int]]:
+    """(tensor, pipeline, replicas) with tensor x pipeline x replicas = count. Whether the model divides so is asked later.
+
+    With a free count only one replica is tried: more replicas are found from the load.
+    """
+    for tensor in range(1, count + 1):
+        if count % tensor or (tensor > 1 and not info.tensor_parallel):
+            continue
+        if question.tensor_parallel is not None and tensor != question.tensor_parallel:
+            continue
+        for pipeline in range(1, count // tensor + 1):
+            if (count // tensor) % pipeline or (pipeline > 1 and not info.pipeline_parallel):
+                continue
+            if question.pipeline_parallel is not None and pipeline != question.pipeline_parallel:
+                continue
+            replicas = count // tensor // pipeline
+            if replicas > 1 and not exact:
+                continue
+            if pipeline <= architecture.layer_count:
+                yield tensor, pipeline, replicas
+
+
+def check_runs(card: Accelerator, weights: str, info: EngineInfo) -> None:
+    """Raises CannotRun when the engine does not run on the card or with these weights on it."""
+    if card.vendor not in info.vendors:
+        raise CannotRun(f"{info.name} does not run on {card.vendor} cards", f"engines for {card.vendor}: see cardwise cards {card.name!r}")
+    found = weight_format(weights)
+    _, kernel = arithmetic(found, card)
+    if not info.runs(found.kernel, card.vendor, card.generation) and not info.runs(kernel, card.vendor, card.generation):
+        raise CannotRun(f"{info.name} has no {weights} kernel for {card.name} ({card.generation})", f"take one of {', '.join(info.kernels)}")

@@ -1,0 +1,216 @@
+"""From a question to ranked options: enumerate, refuse, keep what is worth simulating, simulate, rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from cardwise.answer import Answer, Option, Refusal
+from cardwise.budget import MemoryBudget
+from cardwise.calibration.setup import Setup
+from cardwise.catalogue.engines import engine_info
+from cardwise.catalogue.formats import cache_format
+from cardwise.hardware import Accelerator
+from cardwise.laws.memory import kv_bytes_per_token
+from cardwise.layout import Layout
+from cardwise.planning.evaluate import check_fits, evaluate
+from cardwise.planning.layouts import Candidate, counts_for, engine_for, rules_for, splits, weights_for
+from cardwise.planning.question import Question
+from cardwise.planning.verdict import verdict, verdict_zh
+
+COUNTS_KEPT = 2
+MOST_REPLICAS = 64
+MANY_CARDS = 12
+Fitting = tuple[Candidate, Setup, MemoryBudget]
+
+
+def plan(question: Question) -> Answer:
+    """The answer to `question`: options that run, refusals with reasons, rankings and a verdict."""
+    options: list[Option] = []
+    refusals: list[Refusal] = []
+    for asked, card in question.cards:
+        for engine_weights in combinations(question, card):
+            found, refused = options_of(question, card, asked, *engine_weights)
+            options += found
+            refusals += refused
+    if question.budget_usd_per_hour is not None:
+        options, dear = within_budget(question.budget_usd_per_hour, options)
+        refusals += dear
+    return answer(question, options, refusals)
+
+
+def combinations(question: Question, card: Accelerator) -> list[tuple[str, str]]:
+    """Engine and weight format pairs to try on a card."""
+    engine = engine_for(question, card)
+    return [(engine, weights) for weights in weights_for(question, card, engine)]
+
+
+def candidates(question: Question, card: Accelerator, asked: int | None, count: int, engine: str, weights: str) -> list[Candidate]:
+    info = engine_info(engine)
+    found = []
+    for tensor, pipeline, replicas in splits(count, info, question.architecture, question, exact=asked is not None):
+        layout = Layout(
+            accelerator=card.name,
+            tensor_parallel=tensor,
+            pipeline_parallel=pipeline,
+            replicas=replicas,
+            weights=weights,
+            kv=question.kv,
+            engine=engine,
+            engine_version=question.engine_version,
+        )
+        found.append(Candidate(layout, card, rules_for(question, card, engine, tensor), info))
+    return found
+
+
+def options_of(question: Question, card: Accelerator, asked: int | None, engine: str, weights: str) -> tuple[list[Option], list[Refusal]]:
+    """Options of one card and weight format: the asked count, or the smallest counts that fit and, when the load needs it, replicas of them."""
+    options: list[Option] = []
+    refusals: list[Refusal] = []
+    kept = 0
+    for count in counts_for(asked):
+        fitting: list[Fitting] = []
+        refused: list[Refusal] = []
+        for candidate in candidates(question, card, asked, count, engine, weights):
+            result = check_fits(question, candidate)
+            if isinstance(result, Refusal):
+                refused.append(result)
+            else:
+                fitting.append((candidate, *result))
+        if not fitting:
+            refusals += nearest(refused)
+            if kept:
+                break
+            continue
+        if asked is not None or len(question.cards) <= MANY_CARDS:
+            refusals += [r for r in refused if r.shortfall_bytes is None]
+        made = [evaluate(question, *item) for item in worth_simulating(fitting, question)]
+        refusals += [m for m in made if isinstance(m, Refusal)]
+        options += [m for m in made if isinstance(m, Option)]
+        kept += 1
+        if kept >= (1 if len(question.cards) > MANY_CARDS else COUNTS_KEPT):
+            break
+    if asked is None and options and not any(o.meets for o in options):
+        options += grown(question, card, options)
+    return options, refusals
+
+
+def worth_simulating(fitting: list[Fitting], question: Question) -> list[Fitting]:
+    """With many cards to compare, one split each: tensor parallel where it divides, else pipeline."""
+    if len(question.cards) <= MANY_CARDS:
+        return fitting
+    return [max(fitting, key=lambda item: (item[0].layout.tensor_parallel, -item[0].layout.pipeline_parallel))]
+
+
+def nearest(refused: Iterable[Refusal]) -> list[Refusal]:
+    """Of the refusals of one count, the one that is closest to running: the smallest shortfall, else the first."""
+    ordered = sorted(refused, key=lambda r: (r.shortfall_bytes is None, r.shortfall_bytes or 0.0))
+    return ordered[:1]
+
+
+def grown(question: Question, card: Accelerator, options: list[Option]) -> list[Option]:
+    """The fewest replicas of the best split that keep the limits: doubled until they hold, then halved in between. Simulated, not divided."""
+    best = min(options, key=lambda o: (o.performance.tpot_tail_s * o.layout.cards, o.layout.cards))
+    result: Option | None = None
+    low, high = 1, 2
+    while high <= MOST_REPLICAS:
+        result = with_replicas(question, card, best, high)
+        if result is not None and result.meets:
+            break
+        low, high = high, high * 2
+    if result is None or not result.meets:
+        return []
+    while high - low > 1:
+        middle = (low + high) // 2
+        tried = with_replicas(question, card, best, middle)
+        if tried is not None and tried.meets:
+            result, high = tried, middle
+        else:
+            low = middle
+    return [result]
+
+
+def with_replicas(question: Question, card: Accelerator, option: Option, replicas: int) -> Option | None:
+    layout = replace(option.layout, replicas=replicas)
+    candidate = Candidate(layout, card, rules_for(question, card, layout.engine, layout.tensor_parallel), engine_info(layout.engine))
+    fits = check_fits(question, candidate)
+    if isinstance(fits, Refusal):
+        return None
+    made = evaluate(question, candidate, *fits)
+    return made if isinstance(made, Option) else None
+
+
+def within_budget(budget: float, options: list[Option]) -> tuple[list[Option], list[Refusal]]:
+    """Options whose rent is known and within the budget; the others as refusals."""
+    kept, refused = [], []
+    for option in options:
+        rent = option.cost.rent
+        if rent is not None and rent.total <= budget:
+            kept.append(option)
+            continue
+        reason = "no rental price is known" if rent is None else f"rents for ${rent.total:,.2f}/h, the budget is ${budget:,.2f}/h"
+        layout = option.layout
+        refused.append(Refusal(layout.accelerator, layout.cards, layout.weights, layout.degrees(), reason, "state a price with --price" if rent is None else ""))
+    return kept, refused
+
+
+def usd_per_million(option: Option) -> float | None:
+    """Rent where known, else what owning costs, per million output tokens."""
+    for cost in (option.cost.rent_token, option.cost.buy_token):
+        if cost is not None and cost.usd_per_million_output_alone is not None:
+            return cost.usd_per_million_output_alone
+    return None
+
+
+def rank(options: list[Option], key: object) -> tuple[int, ...]:
+    return tuple(sorted(range(len(options)), key=key))  # type: ignore[arg-type]
+
+
+def pareto(options: list[Option]) -> tuple[int, ...]:
+    """Options that no other beats in both cost per token and tokens/s of a stream."""
+    priced = [(usd_per_million(o), o.performance.tpot_s.likely, i) for i, o in enumerate(options)]
+    known = sorted((c, t, i) for c, t, i in priced if c is not None)
+    front, best = [], float("inf")
+    for _, tpot, index in known:
+        if tpot < best:
+            front.append(index)
+            best = tpot
+    return tuple(front)
+
+
+def answer(question: Question, options: list[Option], refusals: list[Refusal]) -> Answer:
+    """Rankings, Pareto front and verdict over the options."""
+    worst = float("inf")
+
+    def cost_key(i: int) -> tuple[bool, float]:
+        return not options[i].meets, usd_per_million(options[i]) or worst
+
+    def speed_key(i: int) -> tuple[bool, float]:
+        return not options[i].meets, options[i].performance.tpot_s.likely
+
+    def simple_key(i: int) -> tuple[bool, int, int, float]:
+        layout = options[i].layout
+        return not options[i].meets, layout.cards, layout.pipeline_parallel + layout.replicas, usd_per_million(options[i]) or worst
+
+    architecture = question.architecture
+    cache = cache_format("fp16" if question.kv == "auto" else question.kv)
+    engines = sorted({o.layout.engine for o in options}) or [question.engine]
+    layout = Layout(question.cards[0][1].name)
+    rules = rules_for(question, question.cards[0][1], engine_for(question, question.cards[0][1]))
+    made = Answer(
+        model=architecture.name,
+        parameters=architecture.parameters,
+        kv_bytes_per_token=kv_bytes_per_token(architecture, cache, layout, rules),
+        workload=question.workload,
+        slo=question.slo,
+        engine=", ".join(engines),
+        options=tuple(options),
+        refusals=tuple(refusals),
+        by_cost=rank(options, cost_key),
+        by_speed=rank(options, speed_key),
+        by_simplicity=rank(options, simple_key),
+        pareto=pareto(options),
+        verdict="",
+        notes=question.notes,
+    )
+    return replace(made, verdict=verdict(made), verdict_zh=verdict_zh(made))
