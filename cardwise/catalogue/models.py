@@ -40,7 +40,8 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of one model. `fields`: those of its configuration that a reader needs. `weight_format` and `quantization`: how its file
+    """What is known of one model. `fields`: those of its configuration that a reader needs. `weight_format` and `quantization`: how its
+    file
     stores the weights (empty: as `fields` say). `published_parameters`: what the file's own index states, None if unknown."""
 
     id: str

@@ -24,7 +24,8 @@ SUFFIXES = (".json", ".gguf", ".safetensors")
 def architecture(name_or_path: str, *, configs: Path | None = None, online: bool = False) -> Architecture:
     """The architecture of a model id, an alias, or a file or folder of a model.
 
-    `configs`: a folder with `<org>--<name>_config.json` for ids that the catalogue lacks. `online`: ask the hub for the rest (its configuration
+    `configs`: a folder with `<org>--<name>_config.json` for ids that the catalogue lacks. `online`: ask the hub for the rest (its
+    configuration
     and the headers of its weights, never the weights). Raises UnknownName, AmbiguousName, BadFile.
     """
     path = Path(name_or_path).expanduser()
@@ -74,7 +75,8 @@ def _from_folder(name: str, file: Path) -> Architecture:
 
 
 def _from_hub(name: str) -> Architecture:
-    """Configuration, and the parameters and bytes that the headers of the weights state. Needs the package huggingface_hub and a network."""
+    """Configuration, and the parameters and bytes that the headers of the weights state. Needs the package huggingface_hub and a
+    network."""
     try:
         from huggingface_hub import HfApi, hf_hub_download
     except ImportError:

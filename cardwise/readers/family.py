@@ -19,7 +19,8 @@ TABLE = Path(__file__).with_name("families.toml")
 class ExpertTraits:
     """`width`: field of one expert's width. `shared`: how the shared experts' width follows: count (`n_shared_experts` x width), width
     (`shared_expert_intermediate_size`), share (other field names), or none. `first`: which layers have experts: all, first_k (all but the
-    first `first_k_dense_replace`), num_dense, step (`decoder_sparse_step`, `mlp_only_layers`), start (`moe_layer_start_index`), types, list.
+    first `first_k_dense_replace`), num_dense, step (`decoder_sparse_step`, `mlp_only_layers`), start (`moe_layer_start_index`),
+    types, list.
     `router_bias`: one stored value an expert (bias or balancing correction). `bias`: the experts' matrices have biases."""
 
     width: str
@@ -38,8 +39,9 @@ class Traits:
     `vision`: the function of `vision.TOWERS` that counts the towers. `qk_norm`: norms of queries and keys, one `head` wide (shared by all
     heads), one of each head (`heads`), or over the `width` of all heads. `norms`: norm vectors of the hidden width in a layer.
     `windows`: which layers attend to a window when no list says so: none, all, use (`use_sliding_window`), alternate (even layers),
-    pattern (all but each n-th). `stored_rotary`: the file stores head_dim / n rotary frequencies. `halved_width`: the stated width counts gate
-    and up together. `mtp`: how the layers that predict further tokens are built. `indexer`: layers choose their keys (sparse attention).
+    pattern (all but each n-th). `stored_rotary`: the file stores head_dim / n rotary frequencies. `halved_width`: the stated
+    width counts gate and up together. `mtp`: how the layers that predict further tokens are built. `indexer`: layers
+    choose their keys (sparse attention).
     """
 
     builder: str = "transformer"

@@ -11,9 +11,9 @@ from cardwise.readers.transformer import Decoder, Shape, attention, dense_width,
 
 
 def count(fields: Fields, traits: Traits, decoder: Decoder) -> list[tuple[str, int]]:
-    """Parameters of all such layers. Each has one decoder layer of the model's last kind, a joining projection of 2 hidden to hidden, norms.
+    """Parameters of all such layers. Each has a decoder layer of the model's last kind, a joining projection of 2 hidden to hidden, norms.
 
-    Traits: `joined` (no more than that), `deepseek` (and own copies of embedding and head, unless `mtp_copies` is false), or a family's own.
+    Traits: `joined` (no more than that), `deepseek` (also own copies of embedding and head, unless `mtp_copies` is false), or others.
     """
     number = fields.integer("num_nextn_predict_layers", "mtp_num_hidden_layers", default=0, low=0, high=64)
     if not number:

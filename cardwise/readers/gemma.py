@@ -1,4 +1,4 @@
-"""Gemma 3n and Gemma 4: windows of different heads, per-layer embeddings, layers that share keys and values, experts beside a dense part."""
+"""Gemma 3n and Gemma 4: windows with other heads, per-layer embeddings, shared keys and values, experts beside a dense part."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def _with(part: FeedForward, extra: tuple[Matrix, ...]) -> FeedForward:
 
 
 def build_gemma4(fields: Fields, traits: Traits) -> Decoder:
-    """Gemma 4. The last `num_kv_shared_layers` read the keys and values of an earlier layer; their own projections are in the file, unused."""
+    """Gemma 4. The last `num_kv_shared_layers` read the keys and values of an earlier layer; their own projections are in
+    the file, unused."""
     shape = Shape.read(fields, traits)
     shared_from = shape.layers - fields.integer("num_kv_shared_layers", default=0, low=0, high=shape.layers)
     per_layer = fields.integer("hidden_size_per_layer_input", default=0, low=0)
@@ -67,7 +68,8 @@ def _gemma4_part(fields: Fields, hidden: int, shared: bool) -> FeedForward:
 
 
 def build_gemma3n(fields: Fields, traits: Traits) -> Decoder:
-    """Gemma 3n: alternating updates of parallel streams (AltUp), a low-rank shortcut (Laurel), per-layer embeddings, shared keys and values."""
+    """Gemma 3n: alternating updates of parallel streams (AltUp), a low-rank shortcut (Laurel), per-layer embeddings, shared
+    keys and values."""
     shape = Shape.read(fields, traits)
     hidden, per_layer = shape.hidden, fields.integer("hidden_size_per_layer_input")
     shared_from = shape.layers - fields.integer("num_kv_shared_layers", default=0, low=0, high=shape.layers)

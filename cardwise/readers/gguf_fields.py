@@ -14,10 +14,12 @@ from cardwise.readers.gguf import GgufFile, Value
 
 # `general.architecture` -> model_type; where a name covers several families, `_refined` decides by the metadata
 FAMILIES: Mapping[str, str] = {
-    "llama": "llama", "mistral3": "mistral", "qwen2": "qwen2", "qwen2vl": "qwen2", "qwen2moe": "qwen2_moe", "qwen3": "qwen3", "qwen3vl": "qwen3",
-    "qwen3moe": "qwen3_moe", "qwen3vlmoe": "qwen3_moe", "gemma": "gemma", "gemma2": "gemma2", "gemma3": "gemma3_text", "phi2": "phi",
-    "phi3": "phi3", "deepseek2": "deepseek_v3", "gpt-oss": "gpt_oss", "command-r": "cohere", "cohere2": "cohere2", "starcoder2": "starcoder2",
-    "olmo2": "olmo2", "granite": "granite", "granitemoe": "granitemoe", "glm4": "glm4", "glm4moe": "glm4_moe", "falcon": "falcon",
+    "llama": "llama", "mistral3": "mistral", "qwen2": "qwen2", "qwen2vl": "qwen2", "qwen2moe": "qwen2_moe", "qwen3": "qwen3",
+    "qwen3vl": "qwen3", "qwen3moe": "qwen3_moe", "qwen3vlmoe": "qwen3_moe", "gemma": "gemma", "gemma2": "gemma2", "gemma3": "gemma3_text",
+    "phi2": "phi",
+    "phi3": "phi3", "deepseek2": "deepseek_v3", "gpt-oss": "gpt_oss", "command-r": "cohere", "cohere2": "cohere2",
+    "starcoder2": "starcoder2", "olmo2": "olmo2", "granite": "granite", "granitemoe": "granitemoe", "glm4": "glm4", "glm4moe": "glm4_moe",
+    "falcon": "falcon",
     "bloom": "bloom", "gpt2": "gpt2", "mpt": "mpt", "internlm2": "internlm2", "exaone": "exaone", "smollm3": "smollm3", "arcee": "arcee",
     "apertus": "apertus", "seed_oss": "seed_oss", "hunyuan-dense": "hunyuan_v1_dense", "dots1": "dots1", "minimax-m2": "minimax_m2",
     "ernie4_5": "ernie4_5", "ernie4_5-moe": "ernie4_5_moe", "stablelm": "stablelm", "nemotron": "nemotron", "olmoe": "olmoe",

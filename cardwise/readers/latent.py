@@ -1,4 +1,4 @@
-"""Decoders with multi-head latent attention: DeepSeek-V2/V3/V3.2, Kimi, GLM-5, LongCat, and Kimi Linear, which mixes it with a recurrence."""
+"""Decoders with multi-head latent attention: DeepSeek-V2/V3/V3.2, Kimi K2, GLM-5, LongCat; Kimi Linear mixes it with a recurrence."""
 
 from __future__ import annotations
 

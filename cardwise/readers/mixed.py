@@ -1,4 +1,4 @@
-"""Decoders whose layers differ in heads or windows by a list, most of them with experts: Llama 4, MiniMax-M3, MiMo-V2, Laguna, Step, Trinity."""
+"""Decoders whose layers differ in heads or windows by a list: Llama 4, MiniMax-M3, MiMo-V2, Laguna, Step, Trinity."""
 
 from __future__ import annotations
 

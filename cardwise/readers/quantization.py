@@ -52,15 +52,14 @@ def read(fields: Fields, quantization_file: Mapping[str, object] | None = None) 
 
 def _simple(fields: Fields, config: Fields, method: str, base: str) -> Stored:
     """Methods with one format for all linear layers of the decoder and a list of what is left out."""
-    bits = config.integer("bits", "w_bit", default=4, high=16)
     if method in ("fp8", "fbgemm_fp8"):
         name = "fp8"
     elif method == "mxfp4":
         name = "mxfp4"
     elif method in ("awq", "gptq"):
-        name = f"{method}-int{bits}"
+        name = f"{method}-int{config.integer('bits', 'w_bit', default=4, high=16)}"
     elif method == "auto-round":
-        name = f"int{bits}"
+        name = f"int{config.integer('bits', default=4, high=16)}"
     elif method == "bitsandbytes":
         name = "nf4" if config.flag("load_in_4bit") or config.flag("_load_in_4bit") else "w8a16"
     elif method in ("exl2", "exl3"):

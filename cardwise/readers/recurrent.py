@@ -1,4 +1,4 @@
-"""Decoders whose layers are recurrences, alone or among layers of attention: Qwen3-Next and 3.5, Mamba-2, Nemotron-H, Granite 4, Falcon-H1, LFM2."""
+"""Decoders with recurrent layers, alone or among attention: Qwen3-Next and 3.5, Mamba-2, Nemotron-H, Granite 4, Falcon-H1, LFM2."""
 
 from __future__ import annotations
 
@@ -87,9 +87,10 @@ def nemotron_layer(fields: Fields, traits: Traits, hidden: int, kind: str) -> La
     elif kind == "mlp":
         part = blocks.dense(hidden, fields.integer("intermediate_size"), gated=False, bias=fields.flag("mlp_bias"))
     else:
+        shared = fields.integer("n_shared_experts", default=1, low=0, high=4096)
         part = blocks.experts(
             hidden, fields.integer("moe_intermediate_size"), fields.integer("n_routed_experts", high=2**17), top_k(fields),
-            shared_width=fields.integer("n_shared_experts", default=1, low=0) * fields.integer("moe_shared_expert_intermediate_size", low=0),
+            shared_width=shared * fields.integer("moe_shared_expert_intermediate_size", low=0),
             gated=False, latent_width=fields.integer("moe_latent_size", default=0, low=0),
         )  # fmt: skip
     return Layer(mixer, part, 1, hidden)
