@@ -82,6 +82,17 @@ class BrokenRow:
     reason: str
 
 
+def row_of(case: Case) -> dict[str, str]:
+    """A case as a CSV row."""
+    return {name: _text(getattr(case, name)) for name in _FIELDS}
+
+
+def _text(value: str | float | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return str(int(value)) if value == int(value) else repr(value)
+
+
 def case_of(row: Mapping[str, str | None]) -> Case:
     """A Case from one CSV row; unknown columns are ignored. Raises BadFile naming the column and the value."""
     values: dict[str, object] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from cardwise.budget import MemoryBudget
 from cardwise.catalogue.accelerators import accelerator
@@ -29,13 +30,13 @@ _SPECULATIVE = re.compile(r"speculative, (\d+) tokens")
 _FLASH = re.compile(r"flash_attn (\d)")
 
 
-def predict(row: Mapping[str, str]) -> tuple[float | None, str]:
+def predict(row: Mapping[str, str], configs: Path | None = None) -> tuple[float | None, str]:
     """The predicted number of one row of the published schema and '', or None and the reason why there is none."""
     metric = row.get("metric", "")
     if metric not in METRICS:
         return None, f"metric {metric!r} is not one of {', '.join(METRICS)}"
     try:
-        budget, refused = budget_of(row)
+        budget, refused = budget_of(row, configs)
     except CardwiseError as error:
         return None, error.message
     if metric == "fits":
@@ -58,10 +59,10 @@ def _starts(row: Mapping[str, str], budget: MemoryBudget) -> bool:
     return budget.kv_bytes >= budget.plan.sequence_bytes(min(budget.max_model_len, UNSAID_LENGTH))
 
 
-def budget_of(row: Mapping[str, str]) -> tuple[MemoryBudget, str]:
+def budget_of(row: Mapping[str, str], configs: Path | None = None) -> tuple[MemoryBudget, str]:
     """The budget of the row's layout, and why the engine would refuse its split ('' when it accepts it). Raises CardwiseError."""
     card = _card(row)
-    model = _model(row["model"])
+    model = _model(row["model"], configs)
     layout = _layout(row, model)
     notes = row.get("notes", "").lower()
     reported = _number(row, "total_gpu_memory_gib")
@@ -129,15 +130,15 @@ def _card(row: Mapping[str, str]) -> Accelerator:
         return card
 
 
-def _model(name: str) -> Architecture:
+def _model(name: str, configs: Path | None) -> Architecture:
     """The model of a row. Logs name files and folders, too: what only says the format and the file type is dropped."""
     try:
-        return architecture(name)
+        return architecture(name, configs=configs)
     except CardwiseError:
         plain = _FORMAT.sub("", _BRACKETS.sub("", name))
         if plain == name or not plain:
             raise
-        return architecture(plain)
+        return architecture(plain, configs=configs)
 
 
 def _tables(model: Architecture) -> tuple[str, ...]:

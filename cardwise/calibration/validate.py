@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from cardwise.calibration import intervals
-from cardwise.calibration.cases import BrokenRow, Case, read_cases, run_of, unique
+from cardwise.calibration import intervals, memory_cases
+from cardwise.calibration.cases import BrokenRow, Case, read_cases, row_of, run_of, unique
 from cardwise.calibration.effects import efficiency
-from cardwise.calibration.memory_cases import MEMORY_METRICS, predict_memory
 from cardwise.calibration.predict import SPEED_METRICS, Outcome, measuring, outcome, value_of
 from cardwise.calibration.setup import Setup, setup
 from cardwise.catalogue.load import read_csv
 from cardwise.errors import BadInput, CardwiseError, NotSupported
 
 COLUMNS = ("case_id", "predicted", "low", "high", "status", "reason")
+MEMORY_METRICS = memory_cases.METRICS
+MEMORY_SPREAD = {"weights_gib": 0.04, "activation_gib": 0.4}
 SIMULATION_BUNDLES = 64
 CHUNK = 64
 
@@ -59,8 +60,7 @@ def predict(cases: Sequence[Case], configs: Path | None = None) -> list[Predicti
     for case in cases:
         try:
             if case.metric in MEMORY_METRICS:
-                low, likely, high = predict_memory(case, configs)
-                found.append(Prediction(case.case_id, likely, low, high, "ok", ""))
+                found.append(predict_memory(case, configs))
                 continue
             if case.task != "llm" or case.metric not in SPEED_METRICS:
                 raise NotSupported(f"metric {case.metric!r} of task {case.task!r} is not answered yet")
@@ -73,6 +73,15 @@ def predict(cases: Sequence[Case], configs: Path | None = None) -> list[Predicti
         except CardwiseError as error:
             found.append(Prediction(case.case_id, None, None, None, "unsupported", error.message))
     return found
+
+
+def predict_memory(case: Case, configs: Path | None) -> Prediction:
+    """A number of a start-up log, or whether it fits. The interval is that of the logs that the memory constants were fitted to."""
+    value, reason = memory_cases.predict(row_of(case), configs)
+    if value is None:
+        raise NotSupported(reason)
+    spread = 0.0 if case.metric == "fits" else MEMORY_SPREAD.get(case.metric, 0.15)
+    return Prediction(case.case_id, value, value * (1 - spread), value * (1 + spread), "ok", "")
 
 
 def _predict_chunk(task: tuple[list[Case], Path | None]) -> list[Prediction]:

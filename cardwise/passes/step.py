@@ -149,7 +149,7 @@ class EngineStep:
         operators = [self._product("attention products", rows / groups, sharded, whole, bits, self._rate(bits), layer.count, width)]
         if isinstance(layer.mixer.cache, StateCache):
             operators.append(self._recurrence(layer, decodes / groups, prefill / groups))
-        else:
+        elif layer.mixer.heads:
             operators.append(self._decode_attention(layer, decodes / groups, context / groups))
             operators.append(self._prefill_attention(layer, prefill / groups, pairs / groups))
         return operators
@@ -261,7 +261,7 @@ class EngineStep:
         """Everything but attention depends on the number of rows alone, attention is linear in contexts and pairs: tabulate once."""
         rows = TABLE_ROWS
         total: Amount = np.zeros_like(rows)
-        for operator in self.operators(Batch(decodes=rows * 1.0, outputs=0.0 * rows)):
+        for operator in self.operators(Batch(decodes=rows * self.layout.pipeline_parallel, outputs=0.0 * rows)):
             total = total + operator.seconds
         outputs: Amount = np.zeros_like(rows)
         for operator in self.operators(Batch(outputs=rows * 1.0)):
@@ -279,6 +279,8 @@ class EngineStep:
             if isinstance(cache, StateCache):
                 arithmetic_per_token = recurrence_flops(1.0, cache.state_elements / self.attention_ranks) * layer.count / self.score_rate
                 self._pair_windows.append((arithmetic_per_token / groups, 1.0))
+                continue
+            if not layer.mixer.heads:
                 continue
             window = float(cache.window) if cache.window is not None else 0.0
             top = float(layer.mixer.top_k or 0)
