@@ -93,6 +93,38 @@ def test_a_layer_without_attention_is_no_recurrence() -> None:
     assert {layer.mixer.kind for layer in read.layers} == {"full", "none"}
 
 
+@pytest.mark.parametrize(
+    ("name", "full", "window", "size"),
+    [
+        ("google/gemma-2-9b-it", 21, 21, 4096),
+        ("google/gemma-3-27b-it", 10, 52, 1024),
+        ("google/gemma-3n-E4B-it", 7, 28, 512),
+        ("google/gemma-4-31B-it", 10, 50, 1024),
+        ("openai/gpt-oss-120b", 18, 18, 128),
+        ("CohereLabs/c4ai-command-r7b-12-2024", 8, 24, 4096),
+        ("allenai/Olmo-3-32B-Think", 16, 48, 4096),
+        ("LGAI-EXAONE/EXAONE-4.0-32B", 16, 48, 4096),
+        ("arcee-ai/Trinity-Mini", 8, 24, 2048),
+        ("XiaomiMiMo/MiMo-V2-Flash", 9, 39, 128),
+        ("mistralai/Mistral-7B-v0.1", 0, 32, 4096),
+        ("meta-llama/Llama-3.1-8B", 32, 0, None),
+        ("Qwen/Qwen2.5-7B", 28, 0, None),
+    ],
+)
+def test_layers_with_a_window(name: str, full: int, window: int, size: int | None) -> None:
+    """Layers of each kind as the model cards state them (gemma 2: every second, gemma 3: five of six, gemma 3n: four of five ...)."""
+    found: dict[int | None, int] = {}
+    for layer in architecture(name).layers:
+        assert isinstance(layer.mixer.cache, KeyValueCache)
+        found[layer.mixer.cache.window] = found.get(layer.mixer.cache.window, 0) + layer.count
+    assert (found.get(None, 0), found.get(size, 0) if size else 0) == (full, window)
+
+
+def test_chunked_layers_of_llama_4() -> None:
+    kinds = {layer.mixer.kind: layer.count for layer in architecture("llama-4-scout").layers}
+    assert kinds == {"chunked": 36, "full": 12}
+
+
 def test_head_dimension_is_the_stated_one() -> None:
     """Hidden / heads would be 64 for Qwen3-0.6B and 168 for Gemma 3 27B."""
     assert {layer.mixer.score_dim for layer in architecture("Qwen/Qwen3-0.6B").layers} == {128}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from cardwise.catalogue import formats, models
-from cardwise.errors import AmbiguousName, BadFile, CardwiseError, UnknownName
+from cardwise.errors import AmbiguousName, BadFile, CardwiseError, NotSupported, UnknownName
 from cardwise.passes.architectures import architecture
 
 
@@ -152,6 +154,40 @@ def test_broken_facts_are_refused(facts, text: str) -> None:  # type: ignore[no-
     with pytest.raises(CardwiseError):
         facts(text)
         architecture("x")
+
+
+def test_the_hub_is_asked_only_on_demand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A stand-in for the client; without `online` it is never touched."""
+    asked: list[str] = []
+    config = tmp_path / "config.json"
+    config.write_text(
+        '{"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2,'
+        ' "num_attention_heads": 4, "vocab_size": 100}',
+        encoding="utf-8",
+    )
+
+    def download(name: str, file: str) -> str:
+        asked.append(file)
+        if file != "config.json" or name != "org/new":
+            raise OSError("404")
+        return str(config)
+
+    class Api:
+        def get_safetensors_metadata(self, name: str) -> object:
+            tensor = SimpleNamespace(data_offsets=(0, 500))
+            return SimpleNamespace(parameter_count={"BF16": 250}, files_metadata={"a": SimpleNamespace(tensors={"x": tensor})})
+
+    monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(hf_hub_download=download, HfApi=Api))
+    with pytest.raises(UnknownName):
+        architecture("org/new")
+    assert asked == []
+    read = architecture("org/new", online=True)
+    assert (read.layer_count, read.published_parameters, read.file_bytes) == (2, 250, 500.0)
+    with pytest.raises(UnknownName):
+        architecture("org/other", online=True)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(NotSupported):
+        architecture("org/new", online=True)
 
 
 def test_missing_file_of_facts() -> None:

@@ -119,6 +119,37 @@ def test_gguf_mixture_and_latent_metadata(tmp_path: Path) -> None:
     assert {layer.mixer.score_dim for layer in read.layers} == {24}
 
 
+# parameters: the totals that the original checkpoints' indexes state, so that metadata and configuration lead to the same shapes
+METADATA = {
+    "qwen3": (8_190_735_360, {"block_count": 36, "embedding_length": 4096, "feed_forward_length": 12288, "attention.head_count": 32,
+                              "attention.head_count_kv": 8, "attention.key_length": 128, "vocab_size": 151_936}),
+    "qwen2": (7_615_616_512, {"block_count": 28, "embedding_length": 3584, "feed_forward_length": 18944, "attention.head_count": 28,
+                              "attention.head_count_kv": 4, "vocab_size": 152_064}),
+    "qwen3moe": (30_532_122_624, {"block_count": 48, "embedding_length": 2048, "feed_forward_length": 6144, "attention.head_count": 32,
+                                  "attention.head_count_kv": 4, "attention.key_length": 128, "expert_count": 128, "expert_used_count": 8,
+                                  "expert_feed_forward_length": 768, "vocab_size": 151_936}),
+    "gemma3": (999_885_952, {"block_count": 26, "embedding_length": 1152, "feed_forward_length": 6912, "attention.head_count": 4,
+                             "attention.head_count_kv": 1, "attention.key_length": 256, "attention.sliding_window": 512,
+                             "vocab_size": 262_144}),
+    "gpt-oss": (20_914_757_184, {"block_count": 24, "embedding_length": 2880, "feed_forward_length": 0, "attention.head_count": 64,
+                                 "attention.head_count_kv": 8, "attention.key_length": 64, "expert_count": 32, "expert_used_count": 4,
+                                 "expert_feed_forward_length": 2880, "attention.sliding_window": 128, "vocab_size": 201_088}),
+    "phi3": (3_821_079_552, {"block_count": 32, "embedding_length": 3072, "feed_forward_length": 8192, "attention.head_count": 32,
+                             "attention.head_count_kv": 32, "attention.sliding_window": 2047, "vocab_size": 32_064}),
+    "dots1": (142_774_381_696, {"block_count": 62, "embedding_length": 4096, "feed_forward_length": 10944, "attention.head_count": 32,
+                                "attention.head_count_kv": 32, "expert_count": 128, "expert_used_count": 6, "expert_shared_count": 2,
+                                "expert_feed_forward_length": 1408, "leading_dense_block_count": 1, "vocab_size": 152_064}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arch", METADATA)
+def test_gguf_metadata_of_families(tmp_path: Path, arch: str) -> None:
+    parameters, fields = METADATA[arch]
+    file = tmp_path / f"{arch}.gguf"
+    file.write_bytes(gguf({"general.architecture": arch, **{f"{arch}.{key}": value for key, value in fields.items()}}, []))
+    assert read_path(file).parameters == parameters
+
+
 def test_gguf_splits(tmp_path: Path) -> None:
     metadata, tensors = tiny()
     names = [f"tiny-{i:05d}-of-00002.gguf" for i in (1, 2)]

@@ -5,15 +5,13 @@ Order: a path that exists, then the catalogue, then a folder of configurations t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from cardwise.catalogue import models
 from cardwise.catalogue.models import ModelFacts
-from cardwise.errors import NotSupported, UnknownName
+from cardwise.errors import UnknownName
 from cardwise.model import Architecture
 from cardwise.readers.config import read_config
 from cardwise.readers.directory import holds_model, read_json, read_path
@@ -38,7 +36,9 @@ def architecture(name_or_path: str, *, configs: Path | None = None, online: bool
         if file is not None and file.is_file():
             return _from_folder(name_or_path, file)
         if online:
-            return _from_hub(name_or_path)
+            from cardwise.readers.hub import read_hub
+
+            return read_hub(name_or_path)
         raise unknown
 
 
@@ -72,27 +72,3 @@ def _from_folder(name: str, file: Path) -> Architecture:
     beside = file.with_name(file.name.removesuffix("_config.json") + "_hf_quant_config.json")
     stored = read_json(beside) if beside.is_file() else None
     return read_config(read_json(file), name=name, source=file.name, quantization_file=stored)
-
-
-def _from_hub(name: str) -> Architecture:
-    """Configuration, and the parameters and bytes that the headers of the weights state. Needs the package huggingface_hub and a
-    network."""
-    try:
-        from huggingface_hub import HfApi, hf_hub_download
-    except ImportError:
-        raise NotSupported("asking the hub needs the package huggingface_hub; install it or give the path of a config.json") from None
-    try:
-        config = read_json(Path(hf_hub_download(name, "config.json")))
-    except Exception as error:  # the client raises many kinds, all of which mean that there is no answer
-        raise UnknownName("model", name[:100], (), f"the hub gave no config.json: {type(error).__name__}") from None
-    try:
-        stored: Mapping[str, Any] | None = read_json(Path(hf_hub_download(name, "hf_quant_config.json")))
-    except Exception:
-        stored = None
-    read = read_config(config, name=name, source="config.json of the model's repository", quantization_file=stored)
-    try:
-        metadata = HfApi().get_safetensors_metadata(name)
-    except Exception:
-        return read
-    ends = [max(info.data_offsets[1] for info in file.tensors.values()) for file in metadata.files_metadata.values() if file.tensors]
-    return replace(read, published_parameters=sum(metadata.parameter_count.values()), file_bytes=float(sum(ends)))
