@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cardwise.budget import MemoryBudget
-from cardwise.economics import BreakEven, HourlyCost, TokenCost
+from cardwise.economics import ApiPrice, BreakEven, CostAssumptions, HourlyCost, TokenCost
 from cardwise.layout import Layout
 from cardwise.workload import Slo, Workload
 
@@ -131,8 +131,23 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiComparison:
+    """What a provider asks for the same model, and the volume from which the cheapest option, paid for all month, costs less.
+
+    `rented` and `bought`: tokens, input and output, at the load's mix; None where no price of the cards is known.
+    """
+
+    price: ApiPrice
+    rented: BreakEven | None
+    bought: BreakEven | None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """Ranked options, refusals and the verdict. `rankings`: indices into `options` by cost, by speed, by simplicity; `pareto`: by cost and speed."""
+    """Ranked options, refusals and the verdict. `rankings`: indices into `options` by cost, by speed, by simplicity; `pareto`: by cost and speed.
+
+    `api`: providers' prices of this model beside the option of lowest cost. `assumptions`: those that the costs were reckoned with.
+    """
 
     model: str
     parameters: int
@@ -149,6 +164,10 @@ class Answer:
     verdict: str
     notes: tuple[str, ...] = ()
     verdict_zh: str = ""
+    percentile: float = 95.0
+    model_source: str = ""
+    assumptions: CostAssumptions | None = None
+    api: tuple[ApiComparison, ...] = ()
     renderer: Callable[[Answer], str] | None = field(default=None, compare=False, repr=False)
 
     def _repr_html_(self) -> str:

@@ -30,6 +30,7 @@ FLOORS = {
     "reports": 8,
     "deploy": 8,
     "web": 9,
+    "commands": 9,
     "cli": 10,
     "__main__": 11,
     "__init__": 11,

@@ -1,0 +1,82 @@
+"""The command line: parse, one call of the library, print. The one place where errors become a line and an exit code.
+
+Exit codes: 0 answered, 2 a question or file that cannot be used (one line on stderr), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from cardwise import __version__
+from cardwise.commands import ask, check, look
+from cardwise.errors import CardwiseError
+
+USAGE, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="cardwise",
+    help="Which card, how many of them, how fast, at what cost: predictions for serving a model. Works offline.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"cardwise {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    pass
+
+
+for command in (
+    ask.plan, ask.explain, ask.simulate, look.cards, look.models, look.model, check.article, check.validate, check.accuracy,
+):  # fmt: skip
+    app.command(command.__name__)(command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of a call. Every error of a person's is one line on stderr, never a traceback."""
+    usage: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+    try:
+        result = typer.main.get_command(app).main(list(arguments), prog_name="cardwise", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except CardwiseError as error:
+        return _failed(error.message)
+    except usage as error:
+        return _failed(" ".join(error.format_message().split()) or "no command was given; see cardwise --help")
+    except typer.Exit as done:
+        return done.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader went away, as `| head` does; nothing more can be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _failed(message: str) -> int:
+    sys.stderr.write(f"cardwise: {message}\n")
+    return USAGE
+
+
+def main() -> None:
+    """The entry of the command `cardwise`."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter gets a question mark, not an error
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

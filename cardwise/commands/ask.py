@@ -1,0 +1,96 @@
+"""Questions about a model on cards: plan, explain, simulate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Sources, given, takes
+from cardwise.commands.printing import check_language, width, write, write_json
+
+CARDS_HELP = 'Cards, with commas: "RTX 4090, 8x H100 SXM", or all. Without a count, the smallest counts that fit are found.'
+
+
+@takes(load=Load, choice=Choice, money=Money, sources=Sources, form=Form)
+def plan(
+    model: Annotated[str, MODEL],
+    cards: Annotated[str | None, typer.Option("--cards", help=CARDS_HELP + " Default: eight popular ones.", show_default=False)] = None,
+    budget_usd_per_hour: Annotated[float | None, typer.Option("--budget-usd-per-hour", help="Rent at most.", show_default=False)] = None,
+    full: Annotated[bool, typer.Option("--full", help="Show every layout, not the best of each count and weight format.")] = False,
+    *,
+    load: Load,
+    choice: Choice,
+    money: Money,
+    sources: Sources,
+    form: Form,
+) -> None:
+    """Which cards run MODEL, how many, how fast, at what cost."""
+    from cardwise.planning import facade
+
+    lang = check_language(form.lang)
+    facade.use_facts(sources.facts or ())
+    answer = facade.plan(model, cards, budget_usd_per_hour=budget_usd_per_hour, **given(load, choice, money, sources))
+    if form.json:
+        from cardwise.reports.records import plan_record
+
+        return write_json(plan_record(answer))
+    from cardwise.reports.plan_text import plan_text
+
+    write(plan_text(answer, lang, width(), full))
+
+
+@takes(load=Load, choice=Choice, money=Money, sources=Sources, form=Form)
+def explain(
+    model: Annotated[str, MODEL],
+    cards: Annotated[str, typer.Option("--cards", help='One kind of card: "8x RTX 4090". Without a count, the smallest that fits.')],
+    *,
+    load: Load,
+    choice: Choice,
+    money: Money,
+    sources: Sources,
+    form: Form,
+) -> None:
+    """One layout in depth: memory, time by operator, what binds, what would change it."""
+    from cardwise.planning import facade
+
+    lang = check_language(form.lang)
+    facade.use_facts(sources.facts or ())
+    explained = facade.explain(model, cards, **given(load, choice, money, sources))
+    if form.json:
+        from cardwise.reports.records import explain_record
+
+        return write_json(explain_record(explained))
+    from cardwise.reports.explain_text import explain_text
+
+    write(explain_text(explained, lang, width()))
+
+
+@takes(load=Load, choice=Choice, money=Money, sources=Sources, form=Form)
+def simulate(
+    model: Annotated[str, MODEL],
+    cards: Annotated[str, typer.Option("--cards", help='One kind of card: "8x RTX 4090". Without a count, the smallest that fits.')],
+    load_file: Annotated[
+        Path | None, typer.Option("--load", help="Trace of requests: CSV of arrival_s, input_tokens, output_tokens.", show_default=False)
+    ] = None,
+    *,
+    load: Load,
+    choice: Choice,
+    money: Money,
+    sources: Sources,
+    form: Form,
+) -> None:
+    """Every request of a load: percentiles of TTFT, TPOT and E2E, goodput, cache and queue over time."""
+    from cardwise.planning import facade
+
+    lang = check_language(form.lang)
+    facade.use_facts(sources.facts or ())
+    simulated = facade.simulate(model, cards, load_file, **given(load, choice, money, sources))
+    if form.json:
+        from cardwise.reports.records import simulate_record
+
+        return write_json(simulate_record(simulated))
+    from cardwise.reports.simulate_text import simulate_text
+
+    write(simulate_text(simulated, lang, width()))

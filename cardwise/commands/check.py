@@ -1,0 +1,88 @@
+"""Predictions against the world: validate, accuracy, and the claims of an article."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cardwise.commands.options import Form, takes
+from cardwise.commands.printing import check_language, width, write, write_json
+
+MOST_LINES = 50
+
+
+def validate(
+    cases: Annotated[list[Path], typer.Argument(help="CSV files of cases (docs/validate.md).", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="Where the predictions go.", show_default=False)],
+    configs: Annotated[
+        Path | None, typer.Option("--configs", "--config-dir", help="Folder of <org>--<name>_config.json.", show_default=False)
+    ] = None,
+    facts: Annotated[list[Path] | None, typer.Option("--facts", help="Own cards, prices, models.", show_default=False)] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Predicts every row of CASES: case_id, predicted, low, high, status, reason."""
+    from cardwise.planning import facade
+
+    facade.use_facts(facts or ())
+    with progress_bar() as progress:
+        done = facade.validate(cases, out, configs, progress)
+    for row in done.broken[:MOST_LINES]:
+        sys.stderr.write(f"cardwise: {row.reason}\n")
+    if len(done.broken) > MOST_LINES:
+        sys.stderr.write(f"cardwise: {len(done.broken) - MOST_LINES} more broken rows; their reasons are in {out}\n")
+    if json:
+        from cardwise.reports.records import validate_record
+
+        return write_json(validate_record(done))
+    write(f"{done.answered:,} of {done.rows:,} rows answered, {len(done.broken):,} broken; predictions in {done.out}")
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on stderr when that is a terminal, else nothing."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("predicting")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@takes(form=Form)
+def accuracy(*, form: Form) -> None:
+    """How far predictions were off on measurements that the fit had not seen."""
+    from cardwise.planning.shipped import accuracy_table
+
+    lang = check_language(form.lang)
+    table = accuracy_table()
+    if form.json:
+        from cardwise.reports.records import accuracy_record
+
+        return write_json(accuracy_record(table))
+    from cardwise.reports.accuracy_text import accuracy_text
+
+    write(accuracy_text(table, lang, width()))
+
+
+@takes(form=Form)
+def article(*, form: Form) -> None:
+    """Every claim of "Why not use a 4090?": its figure, its formula recomputed, the right figure, the verdict."""
+    from cardwise.planning.article import claims
+
+    lang = check_language(form.lang)
+    found = claims()
+    if form.json:
+        from cardwise.reports.records import article_record
+
+        return write_json(article_record(found))
+    from cardwise.reports.article_text import article_text
+
+    write(article_text(found, lang, width()))

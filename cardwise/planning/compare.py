@@ -1,0 +1,155 @@
+"""Cards side by side, and ranked for a stated workload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from cardwise.answer import Option
+from cardwise.catalogue.links import link, node
+from cardwise.catalogue.prices import Market, market
+from cardwise.errors import BadInput, CardwiseError
+from cardwise.hardware import Accelerator, Link
+from cardwise.planning.costs import BUY_KINDS, RENT_KINDS
+from cardwise.planning.question import Question
+from cardwise.workload import Lengths, Workload
+
+RANKS = ("decode", "prefill", "training", "price-performance", "perf-per-watt")
+SIXTEEN_BIT = ("bf16", "fp16", "fp32")
+UNITS = {
+    "decode": "output tokens/s",
+    "prefill": "prompt tokens/s",
+    "training": "dense 16-bit TFLOP/s",
+    "price-performance": "output tokens per dollar",
+    "perf-per-watt": "output tokens per joule",
+}
+SPECIFICATION: Mapping[str, tuple[str, Callable[[Accelerator], float | None]]] = {
+    "decode": ("memory bandwidth alone", lambda card: card.bandwidth_bytes_per_s),
+    "prefill": ("16-bit arithmetic alone", lambda card: sixteen_bit(card)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CardRow:
+    """One card of a comparison. `value`: what it is ranked by, in the comparison's unit; None where that is not known.
+
+    `predicted`: the option that the value is of, on one card; None when the value is a specification or the model does not run,
+    and then `why` says so. `pair`: the link of two, `full`: that of all cards of the usual machine, `cards` of them.
+    """
+
+    card: Accelerator
+    rent: Market | None
+    buy: Market | None
+    pair: Link | None
+    full: Link | None
+    cards: int
+    value: float | None = None
+    predicted: Option | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Cards in the order asked, or by rank: first those whose value is predicted, then those ranked by specification alone."""
+
+    rank: str
+    unit: str
+    model: str
+    workload: Workload
+    rows: tuple[CardRow, ...]
+
+
+def compare(question: Question, rank: str = "") -> Comparison:
+    """The cards of the question side by side; with `rank` ordered by it. Raises BadInput for an unknown rank."""
+    if rank and rank not in RANKS:
+        raise BadInput(f"rank is {rank!r}; it must be one of {', '.join(RANKS)}")
+    cards = list({card.name: card for _, card in question.cards}.values())
+    rows = [described(card, question) for card in cards]
+    if not rank:
+        return Comparison("", "", question.architecture.name, question.workload, tuple(rows))
+    asked = measured_by(question, rank)
+    ranked = [valued(row, asked, rank) for row in rows]
+    ranked.sort(key=lambda row: (row.predicted is None and rank != "training", -(row.value or 0.0), row.card.name))
+    return Comparison(rank, UNITS[rank], question.architecture.name, asked.workload, tuple(ranked))
+
+
+def described(card: Accelerator, question: Question) -> CardRow:
+    """Specifications, prices and links of one card."""
+    rate, machine = question.assumptions.cny_per_usd, node(card)
+    return CardRow(
+        card=card,
+        rent=market(card, RENT_KINDS[question.rent], rate),
+        buy=market(card, BUY_KINDS, rate),
+        pair=linked(card, 2, question.link),
+        full=linked(card, machine.cards, question.link),
+        cards=machine.cards,
+    )
+
+
+def linked(card: Accelerator, count: int, said: str) -> Link | None:
+    """The link of `count` cards; None where no source states one."""
+    try:
+        return link(card, count, said) if count > 1 else None
+    except CardwiseError:
+        return None
+
+
+def sixteen_bit(card: Accelerator) -> float | None:
+    """Dense FLOP/s with 16-bit inputs and 32-bit sums, where stated."""
+    return next((card.peaks[name] for name in SIXTEEN_BIT if card.peaks.get(name)), None)
+
+
+def measured_by(question: Question, rank: str) -> Question:
+    """The question whose answer the rank is read from: a prompt alone for prefill, else the load as asked."""
+    if rank != "prefill":
+        return question
+    lengths = Lengths(question.workload.lengths.input_tokens, 1.0)
+    return replace(question, workload=Workload("single", lengths))
+
+
+def valued(row: CardRow, question: Question, rank: str) -> CardRow:
+    """The row with what it is ranked by."""
+    if rank == "training":
+        rate = sixteen_bit(row.card)
+        return replace(row, value=None if rate is None else rate / 1e12, why="the datasheet's rate; training is not simulated yet")
+    option, why = on_one(row.card, question)
+    if option is None:
+        reason, specification = SPECIFICATION.get(rank, ("", None))
+        value = specification(row.card) if specification else None
+        return replace(row, value=value, why=f"{why}; ranked by {reason}" if specification else why)
+    value, missing = score(option, rank)
+    return replace(row, value=value, predicted=option, why=missing)
+
+
+def on_one(card: Accelerator, question: Question) -> tuple[Option | None, str]:
+    """The fastest layout of the widest weight format that runs on one card, or why there is none."""
+    from cardwise.planning.search import combinations, options_of
+
+    why = ""
+    one = replace(question, cards=((1, card),))
+    try:
+        pairs = combinations(one, card)
+    except CardwiseError as error:
+        return None, error.message
+    for engine, weights in pairs:
+        options, refusals = options_of(one, card, 1, engine, weights)
+        if options:
+            return max(options, key=lambda option: option.performance.output_tokens_per_s.likely), ""
+        why = why or (refusals[0].reason if refusals else "does not run")
+    return None, why
+
+
+def score(option: Option, rank: str) -> tuple[float | None, str]:
+    """The value of a rank, or what is missing for it."""
+    tokens = option.performance.output_tokens_per_s.likely
+    if rank == "decode":
+        return tokens, ""
+    if rank == "prefill":
+        return option.performance.input_tokens_per_s, ""
+    if rank == "perf-per-watt":
+        watts = option.cost.watts
+        return (tokens / watts, "") if watts else (None, "no power rating is known")
+    hour = option.cost.rent or option.cost.buy
+    if hour is None or not hour.total:
+        return None, "no price is known"
+    return tokens * 3600.0 / hour.total, "rented" if option.cost.rent else "bought"

@@ -1,0 +1,88 @@
+"""The sentences of the reports in English and Chinese, from messages.toml, and how numbers are written in them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cardwise.answer import Estimate
+from cardwise.quantities import GIB, significant
+from cardwise.workload import Workload
+
+FILE = Path(__file__).with_name("messages.toml")
+UNKNOWN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One language. `words("key", name=value)` is the sentence with its values put in."""
+
+    lang: str
+    texts: Mapping[str, str]
+    sentences: tuple[tuple[re.Pattern[str], str], ...]
+
+    def __call__(self, key: str, **values: Any) -> str:
+        return self.texts[key].format(**values) if values else self.texts[key]
+
+    def said(self, sentence: str) -> str:
+        """A sentence of the planner in this language; one that has no translation stays English."""
+        for pattern, replacement in self.sentences:
+            if pattern.search(sentence):
+                sentence = pattern.sub(replacement, sentence)
+        return sentence
+
+    @property
+    def chinese(self) -> bool:
+        return self.lang == "zh"
+
+    def money(self, usd: float | None, cny_per_usd: float) -> str:
+        """Dollars in English, yuan in Chinese; the sign stands in the heading."""
+        return UNKNOWN if usd is None else significant(usd * (cny_per_usd if self.chinese else 1.0))
+
+
+@lru_cache(maxsize=4)
+def words(lang: str) -> Words:
+    """The texts of `lang`: en or zh."""
+    data = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    texts = {key: entry[lang] for key, entry in data["text"].items()}
+    sentences = tuple((re.compile(entry["en"]), entry["zh"]) for entry in data["sentence"]) if lang == "zh" else ()
+    return Words(lang, texts, sentences)
+
+
+def interval(estimate: Estimate, factor: float = 1.0) -> str:
+    """`45 (38-52)`: likely, low and high."""
+    low, high = sorted((estimate.low * factor, estimate.high * factor))
+    return f"{significant(estimate.likely * factor)} ({significant(low, 2)}-{significant(high, 2)})"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    return UNKNOWN if value is None else significant(value, digits)
+
+
+def gibibytes(value_bytes: float) -> str:
+    return f"{value_bytes / GIB:,.1f}"
+
+
+def parameters(count: float) -> str:
+    """`69.0 B`, `355 M`."""
+    return f"{significant(count / 1e9)} B" if count >= 1e9 else f"{significant(count / 1e6)} M"
+
+
+def kibibytes(value_bytes: float) -> str:
+    return f"{significant(value_bytes / 1024)} KiB"
+
+
+def load_sentence(workload: Workload, say: Words) -> str:
+    """The load in words."""
+    lengths = workload.lengths
+    tokens = {"input": f"{lengths.input_tokens:,.0f}", "output": f"{lengths.output_tokens:,.0f}"}
+    if workload.load == "rate":
+        return say("load_rate", rate=number(workload.requests_per_s), **tokens)
+    if workload.load == "offline":
+        return say("load_offline", requests=f"{workload.requests or 1:,}", **tokens)
+    return say(f"load_{workload.load}", users=f"{workload.users:,}", **tokens)
