@@ -29,9 +29,9 @@ Effects = dict[tuple[str, str], float]
 HUBER = 0.2
 NOISE = 0.15
 DIFFERENCE = 0.1
-LARGEST_STEP = 0.7
+LARGEST_STEP = 0.5
 FIT_BUNDLES = 48
-METRIC_WEIGHT = {"ttft_ms": 0.5}
+METRIC_WEIGHT = {"ttft_ms": 0.35}
 
 
 @dataclass(frozen=True, slots=True)

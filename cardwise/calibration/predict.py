@@ -24,8 +24,8 @@ SPEED_METRICS = frozenset(
     {"decode_tok_s", "prefill_tok_s", "output_tok_s", "total_tok_s", "request_s", "ttft_ms", "tpot_ms", "e2e_s"},
 )
 MANY_SEQUENCES = 1e5
-FEWEST_SEQUENCES = 8.0
-"""What a layout that was measured held at least, whatever the budget says."""
+CACHE_AT_LEAST = 0.02
+"""Share of a card that the cache of a layout that was measured had at least, whatever the budget says: budgets are sure to about that."""
 TOOLS_WITHOUT_FRONT = frozenset({"llama.cpp", "ik_llama.cpp", "mlx"})
 """Engines whose own benchmark times the prompt inside the process, without a server in front."""
 
@@ -47,7 +47,9 @@ def limits_of(setup: Setup, budget: MemoryBudget, efficiency: Efficiency, layout
     """
     rules, lengths = setup.rules, setup.workload.lengths
     length = lengths.mean_input + lengths.mean_output
-    held = max(budget.running_concurrency(length), FEWEST_SEQUENCES if ran else 0.0)
+    held = budget.running_concurrency(length)
+    if ran:
+        held = max(held, CACHE_AT_LEAST * budget.usable_bytes / max(budget.plan.sequence_bytes(length), 1.0))
     longest = lengths.input_tokens + lengths.output_tokens + 1.0
     return Limits(
         scheduler=rules.scheduler,

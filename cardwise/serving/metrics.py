@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cardwise.serving.requests import Request
 from cardwise.serving.simulation import Trace
 from cardwise.workload import Slo
 
@@ -47,21 +48,13 @@ class Served:
 
 
 def weighted_quantile(pairs: Sequence[tuple[float, float]], q: float) -> float:
-    """Quantile of (value, weight) pairs sorted by value, interpolated between the middles of the weights (numpy's linear rule for weights of 1)."""
-    if len(pairs) == 1:
-        return pairs[0][0]
-    total = sum(w for _, w in pairs)
-    target = q * (total - 1.0)
+    """Quantile of (value, weight) pairs sorted by value: the smallest value with at least a share `q` of the weight at or below it."""
+    target = q * sum(w for _, w in pairs) - 1e-9
     seen = 0.0
-    previous_value, previous_end = pairs[0][0], 0.0
     for value, weight in pairs:
-        start, end = seen, seen + weight - 1.0
-        if target <= end:
-            if target >= start or start <= previous_end:
-                return value
-            return previous_value + (value - previous_value) * (target - previous_end) / (start - previous_end)
-        previous_value, previous_end = value, end
         seen += weight
+        if seen >= target:
+            return value
     return pairs[-1][0]
 
 
@@ -75,26 +68,44 @@ def distribution(values: Sequence[tuple[float, float]]) -> Distribution:
     return Distribution(mean, *(weighted_quantile(ordered, q) for q in (0.5, 0.9, 0.95, 0.99)))
 
 
-def summarise(trace: Trace, first_token_s: float = 0.0, slo: Slo | None = None) -> Served:
+@dataclass(frozen=True, slots=True)
+class Extrapolation:
+    """A closed loop of `total` requests of which `simulated` were run: the `first` ones (by arrival) count once, the others for all the rest."""
+
+    first: int
+    simulated: int
+    total: int
+
+    @property
+    def later_weight(self) -> float:
+        return (self.total - self.first) / (self.simulated - self.first)
+
+
+def summarise(trace: Trace, first_token_s: float = 0.0, slo: Slo | None = None, beyond: Extrapolation | None = None) -> Served:
     """Percentiles and rates of a trace. `first_token_s` is added to every TTFT and E2E: what client and front end add outside the steps."""
     ttft, tpot, e2e = [], [], []
-    tokens_in = tokens_out = 0.0
-    count = good = 0
-    for r in trace.requests:
+    tokens_in = tokens_out = count = good = 0.0
+    ordered = sorted(trace.requests, key=lambda r: r.arrival)
+    for r, weight in zip(ordered, _weights(ordered, beyond), strict=True):
         first, whole = r.first_token - r.arrival + first_token_s, r.done - r.arrival + first_token_s
         each = (whole - first) / (r.output_tokens - 1.0) if r.output_tokens > 1.5 else None
-        ttft.append((first, float(r.weight)))
-        e2e.append((whole, float(r.weight)))
+        ttft.append((first, weight))
+        e2e.append((whole, weight))
         if each is not None:
-            tpot.append((each, float(r.weight)))
-        tokens_in += r.input_tokens * r.weight
-        tokens_out += r.output_tokens * r.weight
-        count += r.weight
+            tpot.append((each, weight))
+        tokens_in += r.input_tokens * weight
+        tokens_out += r.output_tokens * weight
+        count += weight
         if slo is not None and (slo.ttft_s is None or first <= slo.ttft_s) and (slo.tpot_s is None or each is None or each <= slo.tpot_s):
-            good += r.weight
+            good += weight
     duration = trace.duration_s + first_token_s
+    busy_share, prefill_share = trace.busy_s / duration, trace.prefill_s / duration
+    if beyond is not None:
+        start = len(ordered) * 2 * beyond.first // beyond.simulated  # the waves after the second, whole cycles of all clients
+        per_request = (ordered[-1].arrival - ordered[start - 1].arrival) / sum(r.weight for r in ordered[start:])
+        duration += (beyond.total - beyond.simulated) * per_request
     return Served(
-        requests=count,
+        requests=round(count),
         duration_s=duration,
         ttft_s=distribution(ttft),
         tpot_s=distribution(tpot),
@@ -103,8 +114,19 @@ def summarise(trace: Trace, first_token_s: float = 0.0, slo: Slo | None = None) 
         input_tokens_per_s=tokens_in / duration,
         requests_per_s=count / duration,
         preemptions=trace.preemptions,
-        busy_share=trace.busy_s / duration,
-        prefill_share=trace.prefill_s / duration,
+        busy_share=busy_share,
+        prefill_share=prefill_share,
         peak_running=trace.peak_running,
         goodput_share=None if slo is None else good / count,
     )
+
+
+def _weights(ordered: Sequence[Request], beyond: Extrapolation | None) -> list[float]:
+    """How many requests each one stands for."""
+    if beyond is None:
+        return [float(r.weight) for r in ordered]
+    weights, seen = [], 0
+    for r in ordered:
+        weights.append(r.weight * (1.0 if seen < beyond.first else beyond.later_weight))
+        seen += r.weight
+    return weights

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from cardwise.serving.metrics import Served, summarise
+from cardwise.serving.metrics import Extrapolation, Served, summarise
 from cardwise.serving.requests import default_requests, make_requests
 from cardwise.serving.simulation import Limits, Simulation, StepCost, Trace
 from cardwise.workload import Slo, Workload
 
 BUNDLES = 400
-"""A run of more requests than this moves them in bundles of equal ones; percentiles and rates change by about a percent."""
+"""An open or offline run of more requests than this moves them in bundles of equal ones; percentiles and rates change by about a percent."""
+CLIENTS = 96
+"""A closed loop of more clients than this bundles them; below, every client is simulated, since a bundle's prompts would queue behind each other."""
+WAVES = 4
+"""Rounds of a closed loop that are simulated. The first, in which all clients start at once, is counted as it is; the others stand for all later ones."""
 
 
 def run(cost: StepCost, limits: Limits, workload: Workload, bundles: int = BUNDLES, sample: bool = False) -> Trace:
-    """Simulates `workload` on one replica. Raises CannotRun when a request cannot fit the cache."""
+    """Simulates every request of `workload` on one replica. Raises CannotRun when a request cannot fit the cache."""
     count = workload.requests or default_requests(workload)
+    return _simulate(cost, limits, workload, count, bundles, sample)
+
+
+def _simulate(cost: StepCost, limits: Limits, workload: Workload, count: int, bundles: int, sample: bool = False) -> Trace:
     users = {"single": 1, "concurrency": workload.users}.get(workload.load)
-    weight = max(1, -(-count // bundles))
     if users is not None:
-        weight = min(weight, max(1, users // 16))
-    elif workload.load == "batch":
-        weight = max(1, workload.users // 8)
-    weight = min(weight, max(1, limits.max_num_seqs // 16))
+        weight = max(1, users // min(CLIENTS, bundles))
+    else:
+        weight = max(1, -(-count // bundles))
+        weight = max(1, min(weight, limits.max_num_seqs // 16, workload.users // 8 if workload.load == "batch" else weight))
     return Simulation(cost, limits, make_requests(workload, count, weight), users, sample).run()
 
 
 def serve(cost: StepCost, limits: Limits, workload: Workload, first_token_s: float = 0.0, slo: Slo | None = None, bundles: int = BUNDLES) -> Served:
-    """What one replica serves under `workload`."""
-    return summarise(run(cost, limits, workload, bundles), first_token_s, slo)
+    """What one replica serves under `workload`. Of a long closed loop the first waves are simulated and the steady ones counted for the rest."""
+    count = workload.requests or default_requests(workload)
+    users = {"single": 1, "concurrency": workload.users}.get(workload.load)
+    if users is None or count <= WAVES * users:
+        return summarise(_simulate(cost, limits, workload, count, bundles), first_token_s, slo)
+    simulated = WAVES * users
+    trace = _simulate(cost, limits, workload, simulated, bundles)
+    return summarise(trace, first_token_s, slo, Extrapolation(first=users, simulated=simulated, total=count))

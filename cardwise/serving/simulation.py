@@ -47,12 +47,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A sample of the state over time."""
+    """A sample of the state over time; `preemptions` since the start."""
 
     time_s: float
     running: float
     waiting: float
     kv_share: float
+    preemptions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,4 +314,4 @@ class Simulation:
 
     def _sample(self) -> None:
         waiting = float(sum(r.weight for r in self.waiting))
-        self.moments.append(Moment(self.now, self.seated, waiting, self.held / max(self.limits.kv_tokens, 1.0)))
+        self.moments.append(Moment(self.now, self.seated, waiting, self.held / max(self.limits.kv_tokens, 1.0), self.preemptions))
