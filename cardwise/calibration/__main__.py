@@ -1,8 +1,9 @@
-"""`python -m cardwise.calibration`: fits the effects to the shipped evidence and writes effects, intervals, what is known, and the accuracy table.
+"""`python -m cardwise.calibration`: fits the effects to the shipped evidence and writes effects, intervals, what is known, and the
+accuracy table.
 
-    --evidence FILE   fit to a CSV of the published schema instead
-    --predictions DIR also write predictions of every leave-out, for a scorer
-    --quick           two iterations instead of the full number: a check that the program runs
+--evidence FILE   fit to a CSV of the published schema instead
+--predictions DIR also write predictions of every leave-out, for a scorer
+--quick           two iterations instead of the full number: a check that the program runs
 """
 
 from __future__ import annotations

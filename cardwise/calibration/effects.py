@@ -32,7 +32,9 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One fitted number: the logarithm of a factor on `slot` for stacks with `key` (e.g. `generation=ada`), its spread and the cases behind it."""
+    """One fitted number: the logarithm of a factor on `slot` for stacks with `key` (e.g. `generation=ada`), its spread and the cases
+    behind it.
+    """
 
     slot: str
     key: str
@@ -48,7 +50,9 @@ def slots() -> tuple[Slot, ...]:
     found = {}
     for name, entry in data["slot"].items():
         levels = tuple((str(level), float(spread)) for level, spread in entry["levels"].items())
-        found[name] = Slot(name, float(entry["prior"]), str(entry["unit"]), float(entry["low"]), float(entry["high"]), levels, str(entry["source"]))
+        found[name] = Slot(
+            name, float(entry["prior"]), str(entry["unit"]), float(entry["low"]), float(entry["high"]), levels, str(entry["source"])
+        )
     if set(found) != set(SLOTS):
         raise BadFile(f"priors.toml lists {sorted(set(found) ^ set(SLOTS))} too much or too little")
     return tuple(found[name] for name in SLOTS)

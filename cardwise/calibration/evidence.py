@@ -15,10 +15,40 @@ from cardwise.calibration.settings import settings_of
 
 FILE = "evidence/llm.csv.gz"
 COLUMNS = (
-    "case_id source_id source measured model weights kv engine engine_version accelerator count link tp pp dp ep load batch request_rate "
-    "input_tokens output_tokens metric value notes num_prompts max_model_len max_num_seqs max_num_batched_tokens gpu_memory_utilization "
-    "replicas power_limit_w length_low statistic"
-).split()
+    "case_id",
+    "source_id",
+    "source",
+    "measured",
+    "model",
+    "weights",
+    "kv",
+    "engine",
+    "engine_version",
+    "accelerator",
+    "count",
+    "link",
+    "tp",
+    "pp",
+    "dp",
+    "ep",
+    "load",
+    "batch",
+    "request_rate",
+    "input_tokens",
+    "output_tokens",
+    "metric",
+    "value",
+    "notes",
+    "num_prompts",
+    "max_model_len",
+    "max_num_seqs",
+    "max_num_batched_tokens",
+    "gpu_memory_utilization",
+    "replicas",
+    "power_limit_w",
+    "length_low",
+    "statistic",
+)
 
 
 def measured_rows() -> Iterator[dict[str, str]]:

@@ -28,6 +28,7 @@ Effects = dict[tuple[str, str], float]
 
 HUBER = 0.2
 NOISE = 0.15
+ROWS_OF_A_GROUP = 4.0  # a group of n rows weighs as much as 4 sqrt(n) independent ones would
 DIFFERENCE = 0.1
 LARGEST_STEP = 0.5
 FIT_BUNDLES = 48
@@ -61,7 +62,9 @@ def jobs_of(measured: Sequence[Measured]) -> tuple[list[Job], dict[str, str]]:
 
 
 def thinned(jobs: Sequence[Job], measured: Sequence[Measured], most: int) -> list[Job]:
-    """At most about `most` jobs of one source, spread evenly: a source of thousands of alike runs says no more and costs the fit its time."""
+    """At most about `most` jobs of one source, spread evenly: a source of thousands of alike runs says no more and costs the fit its
+    time.
+    """
     by: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         by[measured[job.rows[0]].case.source_id].append(job)
@@ -135,12 +138,14 @@ class Problem:
         weight = np.array([1.0 / math.sqrt(sizes[g]) * METRIC_WEIGHT.get(g[1], 1.0) * (ttft or g[1] != "ttft_ms") for g in self.groups])
         if use is not None:
             weight *= np.array([use(self.measured[row].case) for row in self.rows], dtype=float)
-        return weight * (4.0 / NOISE**2)
+        scaled: Floats = weight * (ROWS_OF_A_GROUP / NOISE**2)
+        return scaled
 
     def evaluate(self, effects: Effects) -> Floats:
         with ProcessPoolExecutor(self.workers) as pool:
             values = list(pool.map(_predict_many, [(chunk, effects) for chunk in _chunks(self.jobs)]))
-        return np.log(np.array([v for chunk in values for v in chunk]))
+        logs: Floats = np.log(np.array([v for chunk in values for v in chunk]))
+        return logs
 
     def linearise(self, effects: Effects) -> tuple[Floats, Floats]:
         """Log predictions (rows) and their derivative by effect (rows x effects)."""

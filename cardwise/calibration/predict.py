@@ -116,7 +116,9 @@ def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, 
     decode = replace(setup, layout=split.decode)
     limits = limits_of(decode, budget_of(decode, split.decode), efficiency, split.decode, ran=True)
     users = max(1, -(-load.users // split.decode_workers))
-    decoding = serve(DecodeOnly(step_of(decode, split.decode, efficiency)), limits, replace(load, users=users, requests=None), 0.0, bundles=bundles)
+    decoding = serve(
+        DecodeOnly(step_of(decode, split.decode, efficiency)), limits, replace(load, users=users, requests=None), 0.0, bundles=bundles
+    )
     prefill = replace(setup, layout=split.prefill)
     step = step_of(prefill, split.prefill, efficiency)
     alone = step.seconds(0.0, 0.0, load.lengths.mean_input, load.lengths.mean_input**2 / 2, 1.0)
@@ -126,8 +128,15 @@ def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, 
     clients = load.users / split.prefill_workers
     cycle = decoding.e2e_s.mean + alone
     rate = min(clients / cycle, 0.9 / per_request)
-    one_token = Workload("rate", replace(load.lengths, output_tokens=1.0), requests_per_s=rate, requests=int(min(max(10 * clients, 20), 400)))
-    queue = serve(step, replace(limits_of(prefill, budget_of(prefill, split.prefill), efficiency, split.prefill, ran=True)), one_token, bundles=bundles)
+    one_token = Workload(
+        "rate", replace(load.lengths, output_tokens=1.0), requests_per_s=rate, requests=int(min(max(10 * clients, 20), 400))
+    )
+    queue = serve(
+        step,
+        replace(limits_of(prefill, budget_of(prefill, split.prefill), efficiency, split.prefill, ran=True)),
+        one_token,
+        bundles=bundles,
+    )
     saturated = max(0.0, clients * per_request - cycle)
     first = queue.ttft_s.mean + saturated + 0.05 * clients * per_request
     ttft = Distribution(first, queue.ttft_s.median + saturated, *([queue.ttft_s.p99 + saturated] * 3))
@@ -157,7 +166,9 @@ def _measured_load(case: Case, workload: Workload) -> Workload:
     if case.metric in ("decode_tok_s", "tpot_ms") and lengths.output_tokens < 2:
         return replace(workload, lengths=replace(lengths, output_tokens=128.0))
     if lengths.output_tokens < 1 or lengths.input_tokens < 1:
-        return replace(workload, lengths=Lengths(max(lengths.input_tokens, 1.0), max(lengths.output_tokens, 1.0), lengths.low, lengths.spread))
+        return replace(
+            workload, lengths=Lengths(max(lengths.input_tokens, 1.0), max(lengths.output_tokens, 1.0), lengths.low, lengths.spread)
+        )
     return workload
 
 

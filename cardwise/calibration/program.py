@@ -13,7 +13,7 @@ import numpy as np
 
 from cardwise.calibration import intervals
 from cardwise.calibration.cases import Measured
-from cardwise.calibration.fit import Effects, Floats, Job, Problem, jobs_of, macro_error, thinned
+from cardwise.calibration.fit import Floats, Job, Problem, jobs_of, macro_error, thinned
 from cardwise.calibration.intervals import Residual
 
 DATA = Path(__file__).parents[1] / "catalogue" / "data" / "calibration"
@@ -179,7 +179,14 @@ def write_fit(whole: Problem, small: Problem, fitted: Floats, left_out: Sequence
 def write_predictions(path: Path, whole: Problem, logs: Floats, reasons: Mapping[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows: list[tuple[object, ...]] = [
-        (whole.measured[row].case.case_id, f"{np.exp(value):.6g}" if np.isfinite(value) else "", "", "", "ok" if np.isfinite(value) else "unsupported", "")
+        (
+            whole.measured[row].case.case_id,
+            f"{np.exp(value):.6g}" if np.isfinite(value) else "",
+            "",
+            "",
+            "ok" if np.isfinite(value) else "unsupported",
+            "",
+        )
         for row, value in zip(whole.rows, logs, strict=True)
     ]
     rows += [(case_id, "", "", "", "unsupported", reason) for case_id, reason in reasons.items()]
@@ -191,5 +198,3 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) 
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
-
-

@@ -38,7 +38,9 @@ def settings_of(notes: str) -> str:
     found += [f"n_batch={size}" for _, size in _CHUNK.findall(f" {notes}")[:2]]
     image = _IMAGE.search(notes)
     if image:
-        found.append(f"lmsysorg/sglang:v{image.group(1)}" if "sglang:" in notes else f"vllm-openai:v{image.group(1)}" if "vllm" in notes else "")
+        found.append(
+            f"lmsysorg/sglang:v{image.group(1)}" if "sglang:" in notes else f"vllm-openai:v{image.group(1)}" if "vllm" in notes else ""
+        )
     requests = _REQUESTS.search(notes)
     if requests:
         found.append(f"{requests.group(1)} requests")

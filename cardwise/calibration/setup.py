@@ -1,10 +1,13 @@
-"""From a case to everything that a simulation needs. What the row does not say is filled as that engine's benchmark tool would (docs/validate.md)."""
+"""From a case to everything that a simulation needs. What the row does not say is filled as that engine's benchmark tool would
+(docs/validate.md).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, cast
 
 from cardwise.calibration.cases import Case
 from cardwise.calibration.settings import chunk, image_version, says, settings_of, stated_requests, workers
@@ -19,7 +22,7 @@ from cardwise.layout import Layout
 from cardwise.model import Architecture
 from cardwise.passes.architectures import architecture
 from cardwise.passes.step import arithmetic
-from cardwise.workload import Lengths, Workload
+from cardwise.workload import Lengths, LoadKind, Workload
 
 CHAT_SPREAD = 0.7
 """Standard deviation of the logarithm of lengths in chat traces (ShareGPT) where only the mean is stated."""
@@ -114,9 +117,7 @@ def _rules(case: Case, card: Accelerator) -> EngineRules:
     entry: Entry = "offline" if case.load in ("batch", "offline") else "server"
     version = case.engine_version or image_version(settings_of(case.notes))
     length = int(case.max_model_len) if case.max_model_len else None
-    rules = _engine_rules(
-        case.engine, version, card.memory_bytes, card.name, card.vendor, case.measured, entry, int(case.tp or 1), length
-    )
+    rules = _engine_rules(case.engine, version, card.memory_bytes, card.name, card.vendor, case.measured, entry, int(case.tp or 1), length)
     chunk = _stated_chunk(case)
     if case.load == "batch":
         rules = replace(rules, max_num_seqs=max(rules.max_num_seqs, int(case.batch or 1)))
@@ -139,7 +140,13 @@ def _layout(case: Case, card: Accelerator, model: Architecture, weights: str, ru
     count = int(case.count or 1)
     tp, pp, dp, ep = (int(v or 0) for v in (case.tp, case.pp, case.dp, case.ep))
     replicas = int(case.replicas or 0)
-    base = {"accelerator": card.name, "weights": weights, "kv": case.kv or "auto", "engine": case.engine, "engine_version": case.engine_version}
+    base: dict[str, Any] = {
+        "accelerator": card.name,
+        "weights": weights,
+        "kv": case.kv or "auto",
+        "engine": case.engine,
+        "engine_version": case.engine_version,
+    }
     settings = settings_of(case.notes)
     stated = workers(settings)
     if {"prefill", "decode"} <= stated.keys():
@@ -181,7 +188,9 @@ def _layout(case: Case, card: Accelerator, model: Architecture, weights: str, ru
 
 
 def workload(case: Case, replicas: int = 1) -> Workload:
-    """The load on one replica. Unsaid lengths: the defaults of the engine's own benchmark; unsaid number of requests: ten per client, or a thousand."""
+    """The load on one replica. Unsaid lengths: the defaults of the engine's own benchmark; unsaid number of requests: ten per client, or
+    a thousand.
+    """
     load = case.load or ("concurrency" if (case.batch or 1) > 1 else "single")
     if load not in ("single", "batch", "concurrency", "rate", "offline"):
         raise BadInput(f"load is {load!r}; it must be single, batch, concurrency, rate or offline")
@@ -210,7 +219,7 @@ def workload(case: Case, replicas: int = 1) -> Workload:
         if not case.request_rate:
             raise BadInput("a load of kind rate needs request_rate")
         rate = case.request_rate / replicas
-    return Workload(load, lengths, users=users, requests_per_s=rate, requests=requests)
+    return Workload(cast(LoadKind, load), lengths, users=users, requests_per_s=rate, requests=requests)
 
 
 def context(

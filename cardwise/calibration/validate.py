@@ -102,8 +102,11 @@ def chunks_of(cases: Sequence[Case]) -> Iterator[list[int]]:
         yield chunk
 
 
-def validate(paths: Sequence[Path], out: Path, configs: Path | None = None, progress: Callable[[int, int], None] | None = None) -> tuple[int, list[BrokenRow]]:
-    """Writes predictions for all rows of `paths` to `out`, atomically and in order. Returns the number of answered rows and the broken ones.
+def validate(
+    paths: Sequence[Path], out: Path, configs: Path | None = None, progress: Callable[[int, int], None] | None = None
+) -> tuple[int, list[BrokenRow]]:
+    """Writes predictions for all rows of `paths` to `out`, atomically and in order. Returns the number of answered rows and the broken
+    ones.
 
     Raises BadFile or BadInput for a file or path that cannot be used; a broken row is answered `unsupported` and the rest goes on.
     """

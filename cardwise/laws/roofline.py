@@ -5,30 +5,32 @@ All functions take floats or numpy arrays that broadcast. Rates are what the ker
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers = TypeVar("Numbers", float, NDArray[np.float64])
+Amount = float | NDArray[Any]
+"""A number, or one per batch of a table."""
 
 SHARPNESS = 4.0
 """Power of the smooth maximum. A kernel at the ridge pays part of both limits: with 4 it is 19 % above the roof.
 Among hard maximum, sum and powers 2 to 8 this fitted published end-to-end timings best (docs/how-it-works.md)."""
 
 
-def smooth_maximum(a: Numbers, b: Numbers, sharpness: float = SHARPNESS) -> Numbers:
+def smooth_maximum(a: Amount, b: Amount, sharpness: float = SHARPNESS) -> Amount:
     """(a^p + b^p)^(1/p): the larger of two non-negative times, rounded off where they are alike."""
     high, low = np.maximum(a, b), np.minimum(a, b)
     ratio = low / np.maximum(high, 1e-30)
-    return high * (1.0 + ratio**sharpness) ** (1.0 / sharpness)  # type: ignore[return-value]
+    rounded: Amount = high * (1.0 + ratio**sharpness) ** (1.0 / sharpness)
+    return rounded
 
 
-def compute_seconds(flops: Numbers, flops_per_s: float) -> Numbers:
+def compute_seconds(flops: Amount, flops_per_s: float) -> Amount:
     """Time of arithmetic alone, s."""
-    return flops / flops_per_s  # type: ignore[return-value]
+    return flops / flops_per_s
 
 
-def memory_seconds(moved_bytes: Numbers, bytes_per_s: float) -> Numbers:
+def memory_seconds(moved_bytes: Amount, bytes_per_s: float) -> Amount:
     """Time of memory traffic alone, s."""
-    return moved_bytes / bytes_per_s  # type: ignore[return-value]
+    return moved_bytes / bytes_per_s

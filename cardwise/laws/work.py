@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-Amount = float | NDArray[np.float64]
+from cardwise.laws.roofline import Amount
 
 
 @dataclass(frozen=True, slots=True)

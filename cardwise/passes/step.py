@@ -16,10 +16,10 @@ from cardwise.hardware import Accelerator, Link
 from cardwise.laws.collectives import all_reduce_seconds, send_seconds
 from cardwise.laws.memory_weights import bits_of
 from cardwise.laws.operators import attention_flops, experts_touched, padded_rows, product_flops, recurrence_flops
-from cardwise.laws.roofline import compute_seconds, memory_seconds, smooth_maximum
-from cardwise.laws.work import Amount, Operator, Work
+from cardwise.laws.roofline import Amount, compute_seconds, memory_seconds, smooth_maximum
+from cardwise.laws.work import Operator, Work
 from cardwise.layout import Layout
-from cardwise.model import Architecture, KeyValueCache, LatentCache, Layer, StateCache
+from cardwise.model import Architecture, LatentCache, Layer, StateCache
 
 ACTIVATION_BYTES = 2.0
 STATE_BYTES = 4.0
@@ -110,7 +110,9 @@ class EngineStep:
         operators.append(self._engine(batch.outputs))
         return operators
 
-    def _product(self, group: str, rows: Amount, sharded: float, whole: float, bits: float, rate: float, count: float, width: float) -> Operator:
+    def _product(
+        self, group: str, rows: Amount, sharded: float, whole: float, bits: float, rate: float, count: float, width: float
+    ) -> Operator:
         """Dense products of `sharded` + `whole` parameters a card and layer, for `rows` rows, in `count` layers."""
         parameters = sharded + whole
         work = Work(
@@ -155,7 +157,9 @@ class EngineStep:
         return operators
 
     def _decode_attention(self, layer: Layer, decodes: Amount, context: Amount) -> Operator:
-        """Reads the cache of every sequence once. Latent attention computes in the latent space (absorbed), so it has more FLOPs per byte."""
+        """Reads the cache of every sequence once. Latent attention computes in the latent space (absorbed), so it has more FLOPs per
+        byte.
+        """
         mixer, cache = layer.mixer, layer.mixer.cache
         assert not isinstance(cache, StateCache)
         seen = context if cache.window is None else np.minimum(context, decodes * cache.window)
@@ -239,7 +243,9 @@ class EngineStep:
         operators = []
         if layout.tensor_parallel > 1:
             count = 2 * architecture.layer_count
-            seconds = all_reduce_seconds(message, layout.tensor_parallel, self.efficiency.reduce_seconds, self.wire_rate) * count * (rows > 0)
+            seconds = (
+                all_reduce_seconds(message, layout.tensor_parallel, self.efficiency.reduce_seconds, self.wire_rate) * count * (rows > 0)
+            )
             operators.append(Operator("all-reduce", Work(message_bytes=message * count, launches=count), seconds, link_seconds=seconds))
         if layout.pipeline_parallel > 1:
             hops = layout.pipeline_parallel
@@ -250,7 +256,9 @@ class EngineStep:
     def _engine(self, outputs: Amount) -> Operator:
         """Launches of the small kernels of every layer, and what the engine does once a step and once a sequence."""
         e = self.efficiency
-        layers = sum(layer.count * (EXPERT_LAYER_LAUNCHES if layer.feed_forward.kind == "experts" else 1.0) for layer in self.architecture.layers)
+        layers = sum(
+            layer.count * (EXPERT_LAYER_LAUNCHES if layer.feed_forward.kind == "experts" else 1.0) for layer in self.architecture.layers
+        )
         launch_s = e.layer_seconds * layers + e.step_seconds * self.layout.pipeline_parallel**0.5
         seconds = launch_s + e.sequence_seconds * outputs
         return Operator("engine", Work(launches=layers), seconds, launch_seconds=seconds)
@@ -278,7 +286,7 @@ class EngineStep:
             cache = layer.mixer.cache
             if isinstance(cache, StateCache):
                 arithmetic_per_token = recurrence_flops(1.0, cache.state_elements / self.attention_ranks) * layer.count / self.score_rate
-                self._pair_windows.append((arithmetic_per_token / groups, 1.0))
+                self._pair_windows.append((float(arithmetic_per_token) / groups, 1.0))
                 continue
             if not layer.mixer.heads:
                 continue
@@ -310,7 +318,9 @@ class EngineStep:
         return table[low] + part * (table[low + 1] - table[low])
 
     def seconds(self, decodes: float, context: float, prefill: float = 0.0, pairs: float = 0.0, ends: float = 0.0) -> float:
-        """Seconds of one step: `decodes` sequences over `context` cached tokens in all, `prefill` prompt tokens over `pairs`, `ends` prompts end."""
+        """Seconds of one step: `decodes` sequences over `context` cached tokens in all, `prefill` prompt tokens over `pairs`, `ends`
+        prompts end.
+        """
         base, slope = self.decode_line(decodes, context)
         time = base + slope * context
         if prefill <= 0:
@@ -349,5 +359,8 @@ def _gather(group: str, members: list[Operator]) -> Operator:
     return Operator(
         group,
         work,
-        *(sum(getattr(m, name) for m in members) for name in ("seconds", "compute_seconds", "memory_seconds", "link_seconds", "launch_seconds")),
+        *(
+            sum(getattr(m, name) for m in members)
+            for name in ("seconds", "compute_seconds", "memory_seconds", "link_seconds", "launch_seconds")
+        ),
     )

@@ -63,7 +63,9 @@ def rent_hour(question: Question, card: Accelerator, cards: int) -> tuple[Hourly
     return (None, "") if found is None else (rented_hour(found.price.amount, cards), source_text(found))
 
 
-def buy_hour(card: Accelerator, cards: int, activity: float, assumptions: CostAssumptions) -> tuple[HourlyCost | None, HourlyCost | None, str]:
+def buy_hour(
+    card: Accelerator, cards: int, activity: float, assumptions: CostAssumptions
+) -> tuple[HourlyCost | None, HourlyCost | None, str]:
     """(busy hour, idle hour, where the price is from) of bought cards. None without a price or a power rating."""
     found = market(card, BUY_KINDS, assumptions.cny_per_usd)
     if found is None or card.tdp_w is None:

@@ -24,7 +24,6 @@ from cardwise.passes.step import Batch, EngineStep
 from cardwise.planning.costs import cost_of
 from cardwise.planning.layouts import Candidate, check_runs
 from cardwise.planning.question import Question
-from cardwise.quantities import GIB
 from cardwise.serving.metrics import Served
 from cardwise.serving.serve import serve
 from cardwise.workload import Workload
@@ -108,11 +107,14 @@ def check_fits(question: Question, candidate: Candidate) -> tuple[Setup, MemoryB
         return refusal(question, candidate.card, candidate.layout, error)
     need = question.max_model_len or question.workload.lengths.input_tokens + question.workload.lengths.output_tokens
     if not budget.fits:
-        error = CannotRun(f"needs {budget.shortfall_bytes / GIB:,.1f} GiB a card more than it has", budget.fix)
-        return refusal(question, candidate.card, candidate.layout, error, budget.shortfall_bytes)
+        why = CannotRun(budget.reason, budget.fix)
+        return refusal(question, candidate.card, candidate.layout, why, budget.shortfall_bytes)
     if budget.max_concurrency(need) < 1:
-        error = CannotRun(f"the KV cache holds {budget.kv_tokens:,.0f} tokens, one request has {need:,.0f}", "more cards, smaller weights or a smaller KV format")
-        return refusal(question, candidate.card, candidate.layout, error)
+        why = CannotRun(
+            f"the KV cache holds {budget.kv_tokens:,.0f} tokens, one request has {need:,.0f}",
+            "more cards, smaller weights or a smaller KV format",
+        )
+        return refusal(question, candidate.card, candidate.layout, why)
     return made, budget
 
 

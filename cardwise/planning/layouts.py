@@ -109,4 +109,6 @@ def check_runs(card: Accelerator, weights: str, info: EngineInfo) -> None:
     found = weight_format(weights)
     _, kernel = arithmetic(found, card)
     if not info.runs(found.kernel, card.vendor, card.generation) and not info.runs(kernel, card.vendor, card.generation):
-        raise CannotRun(f"{info.name} has no {weights} kernel for {card.name} ({card.generation})", f"take one of {', '.join(info.kernels)}")
+        raise CannotRun(
+            f"{info.name} has no {weights} kernel for {card.name} ({card.generation})", f"take one of {', '.join(info.kernels)}"
+        )

@@ -15,8 +15,11 @@ MAX_BUDGET_USD_PER_HOUR = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`cards`: (count or None, card) as asked; None means: find the count. `weights`: formats to try, in order of preference; empty: chosen by card.
-    `tensor_parallel`, `pipeline_parallel`: only these degrees. `max_model_len`: tokens that one request may have; the load's own when None."""
+    """`cards`: (count or None, card) as asked; None means: find the count. `weights`: formats to try, in order of preference; empty:
+    chosen by card.
+    `tensor_parallel`, `pipeline_parallel`: only these degrees. `max_model_len`: tokens that one request may have; the load's own when
+    None.
+    """
 
     architecture: Architecture
     cards: tuple[tuple[int | None, Accelerator], ...]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from cardwise.answer import Answer, Option, Refusal
 from cardwise.budget import MemoryBudget
@@ -64,7 +65,9 @@ def candidates(question: Question, card: Accelerator, asked: int | None, count: 
 
 
 def options_of(question: Question, card: Accelerator, asked: int | None, engine: str, weights: str) -> tuple[list[Option], list[Refusal]]:
-    """Options of one card and weight format: the asked count, or the smallest counts that fit and, when the load needs it, replicas of them."""
+    """Options of one card and weight format: the asked count, or the smallest counts that fit and, when the load needs it, replicas of
+    them.
+    """
     options: list[Option] = []
     refusals: list[Refusal] = []
     kept = 0
@@ -109,7 +112,9 @@ def nearest(refused: Iterable[Refusal]) -> list[Refusal]:
 
 
 def grown(question: Question, card: Accelerator, options: list[Option]) -> list[Option]:
-    """The fewest replicas of the best split that keep the limits: doubled until they hold, then halved in between. Simulated, not divided."""
+    """The fewest replicas of the best split that keep the limits: doubled until they hold, then halved in between. Simulated, not
+    divided.
+    """
     best = min(options, key=lambda o: (o.performance.tpot_tail_s * o.layout.cards, o.layout.cards))
     result: Option | None = None
     low, high = 1, 2
@@ -150,7 +155,16 @@ def within_budget(budget: float, options: list[Option]) -> tuple[list[Option], l
             continue
         reason = "no rental price is known" if rent is None else f"rents for ${rent.total:,.2f}/h, the budget is ${budget:,.2f}/h"
         layout = option.layout
-        refused.append(Refusal(layout.accelerator, layout.cards, layout.weights, layout.degrees(), reason, "state a price with --price" if rent is None else ""))
+        refused.append(
+            Refusal(
+                layout.accelerator,
+                layout.cards,
+                layout.weights,
+                layout.degrees(),
+                reason,
+                "state a price with --price" if rent is None else "",
+            )
+        )
     return kept, refused
 
 
@@ -162,8 +176,8 @@ def usd_per_million(option: Option) -> float | None:
     return None
 
 
-def rank(options: list[Option], key: object) -> tuple[int, ...]:
-    return tuple(sorted(range(len(options)), key=key))  # type: ignore[arg-type]
+def rank(options: list[Option], key: Callable[[int], tuple[Any, ...]]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(options)), key=key))
 
 
 def pareto(options: list[Option]) -> tuple[int, ...]:

@@ -70,7 +70,9 @@ def distribution(values: Sequence[tuple[float, float]]) -> Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Extrapolation:
-    """A closed loop of `total` requests of which `simulated` were run: the `first` ones (by arrival) count once, the others for all the rest."""
+    """A closed loop of `total` requests of which `simulated` were run: the `first` ones (by arrival) count once, the others for all the
+    rest.
+    """
 
     first: int
     simulated: int

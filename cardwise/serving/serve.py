@@ -8,11 +8,17 @@ from cardwise.serving.simulation import Limits, Simulation, StepCost, Trace
 from cardwise.workload import Slo, Workload
 
 BUNDLES = 400
-"""An open or offline run of more requests than this moves them in bundles of equal ones; percentiles and rates change by about a percent."""
+"""An open or offline run of more requests than this moves them in bundles of equal ones; percentiles and rates change by about a
+percent.
+"""
 CLIENTS = 96
-"""A closed loop of more clients than this bundles them; below, every client is simulated, since a bundle's prompts would queue behind each other."""
+"""A closed loop of more clients than this bundles them; below, every client is simulated, since a bundle's prompts would queue behind
+each other.
+"""
 WAVES = 4
-"""Rounds of a closed loop that are simulated. The first, in which all clients start at once, is counted as it is; the others stand for all later ones."""
+"""Rounds of a closed loop that are simulated. The first, in which all clients start at once, is counted as it is; the others stand for
+all later ones.
+"""
 
 
 def run(cost: StepCost, limits: Limits, workload: Workload, bundles: int = BUNDLES, sample: bool = False) -> Trace:
@@ -31,8 +37,12 @@ def _simulate(cost: StepCost, limits: Limits, workload: Workload, count: int, bu
     return Simulation(cost, limits, make_requests(workload, count, weight), users, sample).run()
 
 
-def serve(cost: StepCost, limits: Limits, workload: Workload, first_token_s: float = 0.0, slo: Slo | None = None, bundles: int = BUNDLES) -> Served:
-    """What one replica serves under `workload`. Of a long closed loop the first waves are simulated and the steady ones counted for the rest."""
+def serve(
+    cost: StepCost, limits: Limits, workload: Workload, first_token_s: float = 0.0, slo: Slo | None = None, bundles: int = BUNDLES
+) -> Served:
+    """What one replica serves under `workload`. Of a long closed loop the first waves are simulated and the steady ones counted for the
+    rest.
+    """
     count = workload.requests or default_requests(workload)
     users = {"single": 1, "concurrency": workload.users}.get(workload.load)
     if users is None or count <= WAVES * users:

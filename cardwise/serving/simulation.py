@@ -31,7 +31,8 @@ class StepCost(Protocol):
 class Limits:
     """What bounds the batch: sequences, tokens of a step, tokens in the cache; `lanes`: pipeline stages that work at once.
 
-    `reserve`: a request is admitted only when its whole length fits (no preemption); else its prompt, and the latest is preempted when full.
+    `reserve`: a request is admitted only when its whole length fits (no preemption); else its prompt, and the latest is preempted when
+    full.
     `fixed_tokens`: tokens' worth of cache that a sequence takes whatever its length (recurrent states).
     """
 
@@ -107,7 +108,9 @@ class Simulation:
                 self.now = max(self.now, self.pending[0].arrival)
                 self.pipe_empty = True
             else:
-                raise CannotRun(f"a request of {self.waiting[0].input_tokens:,.0f} tokens does not fit {self.limits.kv_tokens:,.0f} tokens of KV cache")
+                raise CannotRun(
+                    f"a request of {self.waiting[0].input_tokens:,.0f} tokens does not fit {self.limits.kv_tokens:,.0f} tokens of KV cache"
+                )
             if self.sample:
                 self._sample()
         return Trace(tuple(self.done), self.now, self.preemptions, tuple(self.moments), self.busy, self.prefill_time, self.peak)
@@ -185,7 +188,7 @@ class Simulation:
             if taken < left and tokens and not mixed and left <= limits.max_num_batched_tokens:
                 break  # prompts that go first are not cut unless one is longer than a step
             each = taken / request.weight
-            pairs += causal_pairs(each, request.prefilled) * request.weight
+            pairs += float(causal_pairs(each, request.prefilled)) * request.weight
             request.prefilled += each
             tokens += taken
             room -= taken
@@ -208,7 +211,8 @@ class Simulation:
     def _step_seconds(self, decodes: float, context: float, tokens: float, pairs: float, ends: float) -> float:
         """A step; with pipeline stages a cycle in which every stage handles up to `lanes` micro-batches of prompt tokens.
 
-        A cycle of one micro-batch passes all stages one after the other; of m micro-batches into an empty pipeline takes (m + lanes - 1) / lanes
+        A cycle of one micro-batch passes all stages one after the other; of m micro-batches into an empty pipeline takes (m + lanes - 1)
+        / lanes
         of that (GPipe, Huang et al. 2019); into a full one m / lanes.
         """
         limits = self.limits
