@@ -18,8 +18,6 @@ from cardwise.quantities import GIB, MIB
 DATA = Path(__file__).parent / "data" / "engines"
 VERSIONED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp")
 NVIDIA_GENERATIONS = ("pascal", "volta", "turing", "ampere", "ada", "hopper", "blackwell")
-ALIASES = {"llamacpp": "llama.cpp", "llama-cpp": "llama.cpp", "trtllm": "tensorrt-llm", "trt-llm": "tensorrt-llm", "mlx-lm": "mlx"}
-ALIASES |= {"exl2": "exllamav2", "exl3": "exllamav3", "text-generation-inference": "tgi", "deepspeed-mii": "deepspeed"}
 Entry = Literal["server", "offline"]
 
 
@@ -155,13 +153,14 @@ def _toml(name: str) -> dict[str, Any]:
 def _entry(engine: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The entry that holds the rules, and what a relative changes of it."""
     word = engine.strip().lower()
-    name = ALIASES.get(word, word)
+    aliases = _toml("others")["aliases"]
+    name = aliases.get(word, word)
     if name in VERSIONED:
         return _toml(name), {}
     for entry in _toml("others")["engines"]:
         if entry["name"] == name:
             return (_toml(entry["like"]), entry) if "like" in entry else (entry, {})
-    raise UnknownName("engine", engine, get_close_matches(name, [*engine_names(), *ALIASES], 4, 0.4))
+    raise UnknownName("engine", engine, get_close_matches(name, [*engine_names(), *aliases], 4, 0.4))
 
 
 def _settings(info: Mapping[str, Any], version: str, measured: str, vendor: str) -> dict[str, Any]:
