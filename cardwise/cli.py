@@ -1,6 +1,6 @@
 """The command line: parse, one call of the library, print. The one place where errors become a line and an exit code.
 
-Exit codes: 0 answered, 2 a question or file that cannot be used (one line on stderr), 130 interrupted.
+Exit codes: 0 answered, 1 a mistake in Cardwise itself, 2 a question or file that cannot be used (one line on stderr), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cardwise import __version__
 from cardwise.commands import ask, check, look
 from cardwise.errors import CardwiseError
 
-USAGE, INTERRUPTED = 2, 130
+BROKEN, USAGE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="cardwise",
@@ -63,6 +63,11 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader went away, as `| head` does; nothing more can be said
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:  # a mistake of ours; one line all the same, the traceback for whoever wants it
+        if os.environ.get("CARDWISE_DEBUG"):
+            raise
+        _failed(f"a mistake in cardwise itself: {type(error).__name__}: {error}; CARDWISE_DEBUG=1 shows where".replace("\n", " "))
+        return BROKEN
 
 
 def _failed(message: str) -> int:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from cardwise.answer import Answer, ApiComparison, Cost, Estimate, Evidence, Option, Performance, Refusal
 from cardwise.budget import MemoryBudget
+from cardwise.catalogue.prices import Market
 from cardwise.economics import BreakEven, CostAssumptions, HourlyCost, TokenCost
+from cardwise.hardware import Accelerator, Link
 from cardwise.layout import Layout
+from cardwise.planning.article.claim import Claim
+from cardwise.planning.changes import Change
+from cardwise.planning.compare import CardRow, Comparison
+from cardwise.planning.explain import Explanation, SlotValue, StepTime
 from cardwise.planning.facade import Validated
+from cardwise.planning.shapes import KnownModel, Shape
+from cardwise.planning.shipped import Accuracy
+from cardwise.planning.simulate import Simulated
+from cardwise.serving.metrics import Distribution
 from cardwise.workload import Slo, Workload
 
 Record = dict[str, Any]
@@ -227,6 +237,240 @@ def refusal(value: Refusal) -> Record:
         "fix": value.fix,
         "shortfall_bytes": value.shortfall_bytes,
     }
+
+
+def explain_record(e: Explanation) -> Record:
+    """cardwise.explain/1"""
+    body = {
+        "model": e.model,
+        "workload": workload(e.question.workload),
+        "limits": limits(e.question.slo),
+        "layout": layout(e.layout),
+        "link": e.link,
+        "runs": e.option is not None,
+        "refusal": None if e.refusal is None else refusal(e.refusal),
+        "option": None if e.option is None else option(e.option),
+        "memory": memory(e.budget),
+        "limit": e.limit,
+        "limit_phase": e.limit_phase,
+        "sequences_wanted": e.wanted,
+        "sequences_at_most": e.batch_limit,
+        "steps": [step(one) for one in e.steps],
+        "changes": [change(one) for one in e.changes],
+        "efficiencies": [efficiency(one) for one in e.slots],
+        "evidence": [evidence(one) for one in e.evidence],
+    }
+    return document("explain", 1, body)
+
+
+def step(value: StepTime) -> Record:
+    names = ("group", "seconds", "flops", "weight_bytes", "activation_bytes", "kv_bytes", "message_bytes", "launches", "bound")
+    return {
+        "kind": value.kind,
+        "sequences": value.sequences,
+        "tokens": value.tokens,
+        "seconds": value.seconds,
+        "bound": value.bound,
+        "operators": [{name: getattr(operator, name) for name in names} for operator in value.operators],
+    }
+
+
+def change(value: Change) -> Record:
+    return {"kind": value.kind, "to": value.to, "factor": value.factor, "passes": value.passes, "option": option(value.option)}
+
+
+def efficiency(value: SlotValue) -> Record:
+    return {
+        "name": value.name,
+        "value": value.value,
+        "unit": value.unit,
+        "prior": value.prior,
+        "source": value.source,
+        "fitted": [{"key": key, "factor": factor, "cases": cases} for key, factor, cases in value.moved],
+    }
+
+
+def simulate_record(s: Simulated) -> Record:
+    """cardwise.simulate/1"""
+    served = s.served
+    body = {
+        "model": s.model,
+        "workload": workload(s.question.workload),
+        "trace": s.source,
+        "limits": limits(s.question.slo),
+        "layout": layout(s.option.layout),
+        "requests": served.requests,
+        "duration_s": served.duration_s,
+        "ttft_s": distribution(served.ttft_s),
+        "tpot_s": distribution(served.tpot_s),
+        "e2e_s": distribution(served.e2e_s),
+        "output_tokens_per_s": served.output_tokens_per_s,
+        "input_tokens_per_s": served.input_tokens_per_s,
+        "requests_per_s": served.requests_per_s,
+        "goodput_share": served.goodput_share,
+        "goodput_requests_per_s": s.goodput_requests_per_s,
+        "preemptions": served.preemptions,
+        "busy_share": served.busy_share,
+        "prefill_share": served.prefill_share,
+        "peak_running": served.peak_running,
+        "points": [
+            {"time_s": p.time_s, "running": p.running, "waiting": p.waiting, "kv_share": p.kv_share, "preemptions": p.preemptions}
+            for p in s.points
+        ],
+    }
+    return document("simulate", 1, body)
+
+
+def distribution(value: Distribution) -> Record:
+    return {"mean": value.mean, "p50": value.median, "p90": value.p90, "p95": value.p95, "p99": value.p99}
+
+
+def cards_record(c: Comparison) -> Record:
+    """cardwise.cards/1"""
+    body = {"rank": c.rank, "unit": c.unit, "model": c.model, "workload": workload(c.workload), "cards": [card(row) for row in c.rows]}
+    return document("cards", 1, body)
+
+
+def card(row: CardRow) -> Record:
+    one: Accelerator = row.card
+    return {
+        "name": one.name,
+        "vendor": one.vendor,
+        "generation": one.generation,
+        "form_factor": one.form_factor,
+        "launch": one.launch,
+        "memory_bytes": one.memory_bytes,
+        "usable_bytes": one.usable_bytes,
+        "memory_type": one.memory_type,
+        "bandwidth_bytes_per_s": one.bandwidth_bytes_per_s,
+        "peak_flops_per_s": dict(one.peaks),
+        "l2_bytes": one.l2_bytes,
+        "units": one.units,
+        "boost_hz": one.boost_hz,
+        "interconnect": one.interconnect,
+        "interconnect_bytes_per_s": one.interconnect_bytes_per_s,
+        "pcie": one.pcie,
+        "p2p_over_pcie": one.p2p_over_pcie,
+        "link_of_two": link(row.pair),
+        "link_of_machine": link(row.full),
+        "cards_of_machine": row.cards,
+        "tdp_w": one.tdp_w,
+        "msrp_usd": one.msrp_usd,
+        "rent": price(row.rent),
+        "purchase": price(row.buy),
+        "source": one.source,
+        "sources": {name: {"kind": source.kind, "text": source.text, "rule": source.rule} for name, source in one.sources.items()},
+        "notes": one.notes,
+        "value": row.value,
+        "value_note": row.why,
+        "predicted": None if row.predicted is None else option(row.predicted),
+    }
+
+
+def link(value: Link | None) -> Record | None:
+    if value is None:
+        return None
+    return {
+        "name": value.name,
+        "kind": value.kind,
+        "bytes_per_s": value.bytes_per_s,
+        "peer_to_peer": value.peer_to_peer,
+        "source": value.source,
+    }
+
+
+def price(value: Market | None) -> Record | None:
+    if value is None:
+        return None
+    found = value.price
+    return {
+        "kind": found.kind,
+        "usd": found.amount,
+        "unit": found.unit,
+        "low_usd": value.low,
+        "high_usd": value.high,
+        "offers": len(value.rows),
+        "date": found.date,
+        "source": found.source,
+    }
+
+
+def models_record(query: str, models: Sequence[KnownModel]) -> Record:
+    """cardwise.models/1"""
+    found = [
+        {
+            "id": model.id,
+            "aliases": list(model.aliases),
+            "base": model.base,
+            "parameters": model.parameters,
+            "active_parameters": model.active_parameters,
+            "kv_bytes_per_token": model.kv_bytes_per_token,
+            "layers": model.layers,
+            "max_positions": model.max_positions,
+            "weight_format": model.weight_format,
+        }
+        for model in models
+    ]
+    return document("models", 1, {"query": query, "models": found})
+
+
+def model_record(shape: Shape) -> Record:
+    """cardwise.model/1"""
+    found = shape.architecture
+    names = ("count", "mixer", "heads", "cache", "feed_forward", "routed", "top_k", "parameters")
+    body = {
+        "name": found.name,
+        "family": found.family,
+        "source": found.source,
+        "parameters": found.parameters,
+        "published_parameters": found.published_parameters,
+        "active_parameters": found.active_parameters,
+        "parameters_by_part": dict(shape.parts),
+        "weights": shape.weights,
+        "weight_bytes": shape.total_bytes,
+        "weights_by_part_bytes": dict(shape.weight_bytes),
+        "file_bytes": found.file_bytes,
+        "kv": shape.kv,
+        "kv_bytes_per_token": shape.kv_bytes_per_token,
+        "max_positions": found.max_positions,
+        "longest_sequence_bytes": shape.sequence_bytes,
+        "flops_per_token": shape.flops_per_token,
+        "valid_tensor_parallel": list(shape.valid_tensor_parallel),
+        "layers": [{name: getattr(kind, name) for name in names} for kind in shape.layers],
+        "notes": found.notes,
+    }
+    return document("model", 1, body)
+
+
+def accuracy_record(accuracy: Accuracy) -> Record:
+    """cardwise.accuracy/1"""
+    names = ("source_id", "metric", "cases", "error", "factor", "error_card_out", "error_source_out")
+    rows = [{name: getattr(row, name) for name in names} for row in accuracy.rows]
+    return document("accuracy", 1, {"fit": dict(accuracy.fit), "rows": rows})
+
+
+def article_record(claims: Sequence[Claim]) -> Record:
+    """cardwise.article/1"""
+    return document("article", 1, {"claims": [claim(one) for one in claims]})
+
+
+def claim(one: Claim) -> Record:
+    texts = (
+        "id",
+        "claim",
+        "claim_zh",
+        "article",
+        "article_zh",
+        "recomputed",
+        "right",
+        "right_zh",
+        "verdict",
+        "verdict_zh",
+        "reason",
+        "reason_zh",
+    )
+    tables = [{"title": t.title, "header": list(t.header), "rows": [list(row) for row in t.rows]} for t in one.tables]
+    return {**{name: getattr(one, name) for name in texts}, "figures": dict(one.figures), "sources": list(one.sources), "tables": tables}
 
 
 def validate_record(done: Validated) -> Record:
