@@ -86,7 +86,7 @@ def test_latent_attention_and_its_indexer() -> None:
     assert {layer.mixer.score_dim for layer in plain.layers} == {20}
     assert next(m for m in plain.layers[0].mixer.matrices if m.name == "qkv_a_proj").shard == "none"
     sparse = read(model_type="deepseek_v32", **fields, index_n_heads=2, index_head_dim=6, index_topk=64)
-    assert {layer.mixer.cache for layer in sparse.layers} == {LatentCache(32, 4, 6)}
+    assert {layer.mixer.cache for layer in sparse.layers} == {LatentCache(32, 4, 6, index_heads=2)}
     assert {(layer.mixer.kind, layer.mixer.top_k) for layer in sparse.layers} == {("sparse-latent", 64)}
 
 

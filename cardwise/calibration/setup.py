@@ -21,7 +21,7 @@ from cardwise.hardware import Accelerator, Link
 from cardwise.layout import Layout
 from cardwise.model import Architecture
 from cardwise.passes.architectures import architecture
-from cardwise.passes.step import arithmetic
+from cardwise.passes.batch import arithmetic
 from cardwise.workload import Lengths, LoadKind, Workload
 
 CHAT_SPREAD = 0.7

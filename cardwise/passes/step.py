@@ -5,8 +5,7 @@ This is the only place where a language model's step is priced. The simulator, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from functools import cached_property
 
 import numpy as np
 
@@ -20,42 +19,14 @@ from cardwise.laws.roofline import Amount, compute_seconds, memory_seconds, smoo
 from cardwise.laws.work import Operator, Work
 from cardwise.layout import Layout
 from cardwise.model import Architecture, LatentCache, Layer, StateCache
+from cardwise.passes.batch import Batch, arithmetic
+from cardwise.passes.table import StepTable
 
 ACTIVATION_BYTES = 2.0
 STATE_BYTES = 4.0
 SIXTEEN_BIT, EIGHT_BIT = 15.0, 7.0
 EXPERT_LAYER_LAUNCHES = 1.5
 """A layer with experts launches about half as many kernels again (router, sort, scatter, two grouped products, gather)."""
-TABLE_ROWS = np.unique(np.round(np.concatenate([np.arange(0, 17), np.geomspace(18, 65536, 56)]))).astype(float)
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One step's batch over a whole replica; fields are floats or arrays.
-
-    `decodes` sequences make one token each over `context` cached tokens in all; `prefill` prompt tokens are processed, looking at
-    `pairs` query-key pairs; `outputs` rows go through the head (decodes and prompts that end in this step).
-    """
-
-    decodes: Amount = 0.0
-    context: Amount = 0.0
-    prefill: Amount = 0.0
-    pairs: Amount = 0.0
-    outputs: Amount = 0.0
-
-
-def arithmetic(weights: WeightFormat, accelerator: Accelerator) -> tuple[str, str]:
-    """The peak that a product of these weights runs at on this card, and the kernel family (the key of fitted efficiencies).
-
-    A format that the card cannot multiply is unpacked: fp8 on a card without fp8 is `w8a16`, fp4 without fp4 is `w4a16` at the 16-bit rate.
-    Raises MissingFact when the card states none of the rates.
-    """
-    for key in weights.arithmetic:
-        if accelerator.peaks.get(key):
-            native = key.startswith(("fp8", "fp4", "int8")) or not weights.kernel.startswith(("fp8", "fp4", "int8"))
-            return key, weights.kernel if native else {"fp8": "w8a16", "int8": "w8a16", "fp4": "w4a16"}[weights.kernel]
-    accelerator.peak(*weights.arithmetic)
-    raise AssertionError("unreachable")
 
 
 class EngineStep:
@@ -90,7 +61,6 @@ class EngineStep:
         self.state_rate = accelerator.bandwidth_bytes_per_s * efficiency.state_bandwidth
         self.wire_rate = link.bytes_per_s * efficiency.reduce_share
         self.attention_ranks = layout.attention_tensor_parallel
-        self._tabulate()
 
     # --- the operators ---------------------------------------------------------------------------------------------
 
@@ -152,11 +122,11 @@ class EngineStep:
         if isinstance(layer.mixer.cache, StateCache):
             operators.append(self._recurrence(layer, decodes / groups, prefill / groups))
         elif layer.mixer.heads:
-            operators.append(self._decode_attention(layer, decodes / groups, context / groups))
-            operators.append(self._prefill_attention(layer, prefill / groups, pairs / groups))
+            operators.append(self.decode_attention(layer, decodes / groups, context / groups))
+            operators.append(self.prefill_attention(layer, prefill / groups, pairs / groups))
         return operators
 
-    def _decode_attention(self, layer: Layer, decodes: Amount, context: Amount) -> Operator:
+    def decode_attention(self, layer: Layer, decodes: Amount, context: Amount) -> Operator:
         """Reads the cache of every sequence once. Latent attention computes in the latent space (absorbed), so it has more FLOPs per
         byte.
         """
@@ -178,7 +148,7 @@ class EngineStep:
         arithmetic_s, memory_s = compute_seconds(work.flops, self.score_rate), memory_seconds(work.kv_bytes, self.cache_rate)
         return Operator("attention decode", work, smooth_maximum(arithmetic_s, memory_s), arithmetic_s, memory_s)
 
-    def _prefill_attention(self, layer: Layer, prefill: Amount, pairs: Amount) -> Operator:
+    def prefill_attention(self, layer: Layer, prefill: Amount, pairs: Amount) -> Operator:
         mixer, cache = layer.mixer, layer.mixer.cache
         assert not isinstance(cache, StateCache)
         seen = pairs if cache.window is None else np.minimum(pairs, prefill * cache.window)
@@ -263,91 +233,20 @@ class EngineStep:
         seconds = launch_s + e.sequence_seconds * outputs
         return Operator("engine", Work(launches=layers), seconds, launch_seconds=seconds)
 
-    # --- the same, tabulated for the simulator ---------------------------------------------------------------------------
+    # --- what the simulator asks ------------------------------------------------------------------------------------------
 
-    def _tabulate(self) -> None:
-        """Everything but attention depends on the number of rows alone, attention is linear in contexts and pairs: tabulate once."""
-        rows = TABLE_ROWS
-        total: Amount = np.zeros_like(rows)
-        for operator in self.operators(Batch(decodes=rows * self.layout.pipeline_parallel, outputs=0.0 * rows)):
-            total = total + operator.seconds
-        outputs: Amount = np.zeros_like(rows)
-        for operator in self.operators(Batch(outputs=rows * 1.0)):
-            outputs = outputs + operator.seconds
-        outputs = cast("np.ndarray", outputs)
-        self._rows = [float(v) for v in rows]
-        self._by_rows = [float(v) for v in cast("np.ndarray", total)]
-        self._by_outputs = [float(v - outputs[0]) for v in outputs]
-        large = 1e7
-        self._windows: list[tuple[float, float]] = []
-        self._pair_windows: list[tuple[float, float]] = []
-        groups = self.layout.data_parallel
-        for layer in self.architecture.layers:
-            cache = layer.mixer.cache
-            if isinstance(cache, StateCache):
-                arithmetic_per_token = recurrence_flops(1.0, cache.state_elements / self.attention_ranks) * layer.count / self.score_rate
-                self._pair_windows.append((float(arithmetic_per_token) / groups, 1.0))
-                continue
-            if not layer.mixer.heads:
-                continue
-            window = float(cache.window) if cache.window is not None else 0.0
-            top = float(layer.mixer.top_k or 0)
-            sequences = large / (window or 1.0)
-            decode = self._decode_attention(layer, sequences, large).seconds / large
-            prefill_tokens = large if window or top else 1.0
-            prefill = self._prefill_attention(layer, prefill_tokens, large).seconds / large
-            self._windows.append((float(decode) / groups, window))
-            self._pair_windows.append((float(prefill) / groups, min(w for w in (window, top) if w) if window or top else 0.0))
-
-    def _look_up(self, table: list[float], rows: float) -> float:
-        grid = self._rows
-        if rows >= grid[-1]:
-            slope = (table[-1] - table[-2]) / (grid[-1] - grid[-2])
-            return table[-1] + slope * (rows - grid[-1])
-        low, high = 0, len(grid) - 1
-        if rows <= 16:
-            low = int(rows)
-        else:
-            while high - low > 1:
-                middle = (low + high) // 2
-                if grid[middle] <= rows:
-                    low = middle
-                else:
-                    high = middle
-        part = (rows - grid[low]) / (grid[low + 1] - grid[low])
-        return table[low] + part * (table[low + 1] - table[low])
+    @cached_property
+    def table(self) -> StepTable:
+        """The step's price as a look-up, built at the first question."""
+        return StepTable(self)
 
     def seconds(self, decodes: float, context: float, prefill: float = 0.0, pairs: float = 0.0, ends: float = 0.0) -> float:
-        """Seconds of one step: `decodes` sequences over `context` cached tokens in all, `prefill` prompt tokens over `pairs`, `ends`
-        prompts end.
-        """
-        base, slope = self.decode_line(decodes, context)
-        time = base + slope * context
-        if prefill <= 0:
-            return time
-        lanes = self.layout.pipeline_parallel
-        stage_decodes = decodes / min(lanes, max(decodes, 1.0))
-        alone = self._look_up(self._by_rows, stage_decodes + max(prefill / lanes, 1.0)) - self._look_up(self._by_rows, stage_decodes)
-        alone += self._look_up(self._by_outputs, decodes + ends) - self._look_up(self._by_outputs, decodes)
-        for per_pair, window in self._pair_windows:
-            alone += per_pair / lanes * (min(pairs, prefill * window) if window else pairs)
-        return time + alone * (self.efficiency.mixing if decodes else 1.0)
+        """Seconds of one step; see StepTable.seconds."""
+        return self.table.seconds(decodes, context, prefill, pairs, ends)
 
     def decode_line(self, decodes: float, context: float) -> tuple[float, float]:
-        """(a, b): a decode step of `decodes` sequences takes a + b x (tokens in their caches), near `context` tokens in all.
-
-        With pipeline stages a step is the cycle in which every sequence makes a token: each stage sees decodes / stages at a time,
-        and fewer sequences than stages leave stages idle.
-        """
-        lanes = min(float(self.layout.pipeline_parallel), max(decodes, 1.0))
-        base = self._look_up(self._by_rows, decodes / lanes) + self._look_up(self._by_outputs, decodes)
-        slope = 0.0
-        for per_token, window in self._windows:
-            if window and context > decodes * window:
-                base += per_token * decodes * window / lanes
-            else:
-                slope += per_token / lanes
-        return base, slope
+        """(a, b) of a decode step, a + b x tokens in the caches; see StepTable.decode_line."""
+        return self.table.decode_line(decodes, context)
 
 
 def _gather(group: str, members: list[Operator]) -> Operator:

@@ -20,7 +20,8 @@ from cardwise.errors import CannotRun, CardwiseError
 from cardwise.hardware import Accelerator
 from cardwise.laws.memory import memory_budget, valid_split
 from cardwise.layout import Layout
-from cardwise.passes.step import Batch, EngineStep
+from cardwise.passes.batch import Batch
+from cardwise.passes.step import EngineStep
 from cardwise.planning.costs import cost_of
 from cardwise.planning.layouts import Candidate, check_runs
 from cardwise.planning.question import Question

@@ -12,7 +12,7 @@ from cardwise.errors import CannotRun
 from cardwise.hardware import Accelerator
 from cardwise.layout import Layout
 from cardwise.model import Architecture
-from cardwise.passes.step import arithmetic
+from cardwise.passes.batch import arithmetic
 from cardwise.planning.question import Question
 
 COUNTS = (1, 2, 3, 4, 6, 8, 16, 32)

@@ -89,7 +89,7 @@ def latent(
             vectors += 2 * index_dim  # layer norm of the index keys
         else:
             index_dim = 0
-    cache = LatentCache(kv_rank, rope_dim, index_dim)
+    cache = LatentCache(kv_rank, rope_dim, index_dim, index_heads=index[0] if index else 0)
     kind = "latent" if index is None else "sparse-latent"
     return Mixer(kind, tuple(matrices), cache, heads, nope_dim + rope_dim, value_dim, vectors, top_k)
 

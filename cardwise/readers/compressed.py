@@ -89,5 +89,5 @@ def _mixer(fields: Fields, shape: Shape, ratio: int, streams: int) -> Mixer:
         Matrix("index_weights_proj", hidden, index_heads, "attention", "none"),
     ]
     vectors += ratio * 2 * index_dim + index_dim
-    cache = LatentCache(width - rope, rope, index_dim, float(ratio))
+    cache = LatentCache(width - rope, rope, index_dim, float(ratio), index_heads=index_heads)
     return Mixer("sparse-latent", tuple(matrices), cache, heads, width, width, vectors, fields.integer("index_topk") + window)

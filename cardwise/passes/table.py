@@ -1,0 +1,126 @@
+"""The price of a step as a look-up: what the simulator asks some hundred times a run."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from cardwise.efficiency import Efficiency
+from cardwise.laws.operators import recurrence_flops
+from cardwise.laws.roofline import Amount
+from cardwise.laws.work import Operator
+from cardwise.layout import Layout
+from cardwise.model import Architecture, Layer, StateCache
+from cardwise.passes.batch import Batch
+
+SMALL_ROWS = 16
+ROWS = np.unique(np.round(np.concatenate([np.arange(0, SMALL_ROWS + 1), np.geomspace(SMALL_ROWS + 2, 2.0**16, 56)]))).astype(float)
+MANY = 1e7
+
+
+class Priced(Protocol):
+    """What is tabulated: EngineStep."""
+
+    architecture: Architecture
+    layout: Layout
+    efficiency: Efficiency
+    attention_ranks: int
+    score_rate: float
+
+    def operators(self, batch: Batch) -> list[Operator]: ...
+
+    def decode_attention(self, layer: Layer, decodes: Amount, context: Amount) -> Operator: ...
+
+    def prefill_attention(self, layer: Layer, prefill: Amount, pairs: Amount) -> Operator: ...
+
+
+class StepTable:
+    """Everything but attention depends on the number of rows alone, and attention is linear in contexts and pairs up to its window.
+
+    So one table over rows, one over rows through the head, and two slopes per kind of layer say the same as the list of operators.
+    """
+
+    def __init__(self, step: Priced) -> None:
+        self._lanes = step.layout.pipeline_parallel
+        self._mixing = step.efficiency.mixing
+        self._rows = [float(v) for v in ROWS]
+        self._by_rows = _total(step.operators(Batch(decodes=ROWS * self._lanes, outputs=0.0 * ROWS)))
+        outputs = _total(step.operators(Batch(outputs=ROWS * 1.0)))
+        self._by_outputs = [v - outputs[0] for v in outputs]
+        self._windows: list[tuple[float, float]] = []
+        self._pair_windows: list[tuple[float, float]] = []
+        groups = step.layout.data_parallel
+        for layer in step.architecture.layers:
+            cache = layer.mixer.cache
+            if isinstance(cache, StateCache):
+                flops = float(recurrence_flops(1.0, cache.state_elements / step.attention_ranks))
+                self._pair_windows.append((flops * layer.count / step.score_rate / groups, 1.0))
+                continue
+            if not layer.mixer.heads:
+                continue
+            window, top = float(cache.window or 0), float(layer.mixer.top_k or 0)
+            whole = float(step.decode_attention(layer, MANY / (window or top or 1.0), MANY).seconds) / MANY / groups
+            # sparse attention scores every key with its index and looks at the best few: two slopes, one of them capped
+            index = float(step.decode_attention(layer, 0.0, MANY).seconds) / MANY / groups if top and not window else 0.0
+            self._windows += [(whole - index, window or top), (index, 0.0)] if index else [(whole, window or top)]
+            prefill = step.prefill_attention(layer, MANY if window or top else 1.0, MANY).seconds / MANY
+            self._pair_windows.append((float(prefill) / groups, min((w for w in (window, top) if w), default=0.0)))
+
+    def _look_up(self, table: list[float], rows: float) -> float:
+        grid = self._rows
+        if rows >= grid[-1]:
+            slope = (table[-1] - table[-2]) / (grid[-1] - grid[-2])
+            return table[-1] + slope * (rows - grid[-1])
+        low, high = 0, len(grid) - 1
+        if rows <= SMALL_ROWS:
+            low = int(rows)
+        else:
+            while high - low > 1:
+                middle = (low + high) // 2
+                if grid[middle] <= rows:
+                    low = middle
+                else:
+                    high = middle
+        part = (rows - grid[low]) / (grid[low + 1] - grid[low])
+        return table[low] + part * (table[low + 1] - table[low])
+
+    def seconds(self, decodes: float, context: float, prefill: float = 0.0, pairs: float = 0.0, ends: float = 0.0) -> float:
+        """Seconds of one step: `decodes` sequences over `context` cached tokens in all, `prefill` prompt tokens over `pairs`, `ends`
+        prompts end.
+        """
+        base, slope = self.decode_line(decodes, context)
+        time = base + slope * context
+        if prefill <= 0:
+            return time
+        lanes = self._lanes
+        stage_decodes = decodes / min(lanes, max(decodes, 1.0))
+        alone = self._look_up(self._by_rows, stage_decodes + max(prefill / lanes, 1.0)) - self._look_up(self._by_rows, stage_decodes)
+        alone += self._look_up(self._by_outputs, decodes + ends) - self._look_up(self._by_outputs, decodes)
+        for per_pair, window in self._pair_windows:
+            alone += per_pair / lanes * (min(pairs, prefill * window) if window else pairs)
+        return time + alone * (self._mixing if decodes else 1.0)
+
+    def decode_line(self, decodes: float, context: float) -> tuple[float, float]:
+        """(a, b): a decode step of `decodes` sequences takes a + b x (tokens in their caches), near `context` tokens in all.
+
+        With pipeline stages a step is the cycle in which every sequence makes a token: each stage sees decodes / stages at a time,
+        and fewer sequences than stages leave stages idle.
+        """
+        lanes = min(float(self._lanes), max(decodes, 1.0))
+        base = self._look_up(self._by_rows, decodes / lanes) + self._look_up(self._by_outputs, decodes)
+        slope = 0.0
+        for per_token, window in self._windows:
+            if window and context > decodes * window:
+                base += per_token * decodes * window / lanes
+            else:
+                slope += per_token / lanes
+        return base, slope
+
+
+def _total(operators: list[Operator]) -> list[float]:
+    """Seconds of all operators for each entry of the grid."""
+    total: Amount = np.zeros_like(ROWS)
+    for operator in operators:
+        total = total + operator.seconds
+    return [float(v) for v in np.asarray(total)]
