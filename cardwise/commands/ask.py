@@ -59,7 +59,7 @@ def explain(
     facade.use_facts(sources.facts or ())
     explained = facade.explain(model, cards, **given(load, choice, money, sources))
     if form.json:
-        from cardwise.reports.records import explain_record
+        from cardwise.reports.layout_records import explain_record
 
         return write_json(explain_record(explained))
     from cardwise.reports.explain_text import explain_text
@@ -88,7 +88,7 @@ def simulate(
     facade.use_facts(sources.facts or ())
     simulated = facade.simulate(model, cards, load_file, **given(load, choice, money, sources))
     if form.json:
-        from cardwise.reports.records import simulate_record
+        from cardwise.reports.layout_records import simulate_record
 
         return write_json(simulate_record(simulated))
     from cardwise.reports.simulate_text import simulate_text

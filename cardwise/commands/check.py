@@ -64,7 +64,7 @@ def accuracy(*, form: Form) -> None:
     lang = check_language(form.lang)
     table = accuracy_table()
     if form.json:
-        from cardwise.reports.records import accuracy_record
+        from cardwise.reports.catalogue_records import accuracy_record
 
         return write_json(accuracy_record(table))
     from cardwise.reports.accuracy_text import accuracy_text
@@ -80,7 +80,7 @@ def article(*, form: Form) -> None:
     lang = check_language(form.lang)
     found = claims()
     if form.json:
-        from cardwise.reports.records import article_record
+        from cardwise.reports.catalogue_records import article_record
 
         return write_json(article_record(found))
     from cardwise.reports.article_text import article_text

@@ -31,7 +31,7 @@ def cards(
     facade.use_facts(sources.facts or ())
     compared = facade.compare_cards(", ".join(names) if names else "all", rank, model, **given(load, choice, money, sources))
     if form.json:
-        from cardwise.reports.records import cards_record
+        from cardwise.reports.catalogue_records import cards_record
 
         return write_json(cards_record(compared))
     from cardwise.reports.cards_text import cards_text
@@ -54,7 +54,7 @@ def models(
     facade.use_facts(sources.facts or ())
     found = known_models(query)
     if form.json:
-        from cardwise.reports.records import models_record
+        from cardwise.reports.catalogue_records import models_record
 
         return write_json(models_record(query, found))
     from cardwise.reports.models_text import models_text
@@ -78,7 +78,7 @@ def model(
     facade.use_facts(sources.facts or ())
     found = shape(facade.read_model(name, sources.configs, sources.online), choice.weights, choice.kv)
     if form.json:
-        from cardwise.reports.records import model_record
+        from cardwise.reports.catalogue_records import model_record
 
         return write_json(model_record(found))
     from cardwise.reports.models_text import model_text
