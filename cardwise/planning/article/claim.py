@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any, Literal
 
 Verdict = Literal["right", "roughly", "wrong", "cannot be checked", "not yet"]
-VERDICTS_ZH: Mapping[str, str] = {"right": "正确", "roughly": "大致正确", "wrong": "错误", "cannot be checked": "无法核对", "not yet": "尚未回答"}
+VERDICTS_ZH: Mapping[str, str] = {
+    "right": "正确",
+    "roughly": "大致正确",
+    "wrong": "错误",
+    "cannot be checked": "无法核对",
+    "not yet": "尚未回答",
+}
 Row = tuple[str, ...]
 
 
@@ -96,7 +103,7 @@ def claim_of(id: str, words: Mapping[str, Any], found: Found, article_source: st
         verdict=found.verdict,
         reason=said("reason", "en"),
         reason_zh=said("reason", "zh"),
-        figures=tuple((name, float(value)) for name, value in found.values.items() if not isinstance(value, str)),
+        figures=tuple((name, float(value)) for name, value in found.values.items() if not isinstance(value, str) and isfinite(value)),
         sources=tuple(dict.fromkeys((article_source, *words.get("sources", ()), *found.sources))),
         tables=found.tables,
     )
