@@ -176,6 +176,24 @@ class Problem:
         step = np.clip(np.linalg.solve(normal, gradient), -LARGEST_STEP, LARGEST_STEP)
         return effects + step, np.sqrt(np.diag(np.linalg.inv(normal)))
 
+    def objective(self, logs: Floats, effects: Floats, weights: Floats) -> float:
+        """What is minimised: pseudo-Huber loss of the log ratios plus the Gaussian priors' penalty."""
+        residual = np.where(np.isfinite(logs), self.target - np.where(np.isfinite(logs), logs, 0.0), 0.0)
+        loss = 2.0 * HUBER**2 * (np.sqrt(1.0 + (residual / HUBER) ** 2) - 1.0)
+        return float(weights @ loss + np.sum((effects / np.array(self.spread)) ** 2))
+
+    def descend(self, logs: Floats, matrix: Floats, effects: Floats, weights: Floats) -> Floats:
+        """A Gauss-Newton step, halved until the objective of the real simulations falls."""
+        target, _ = self.solve(logs, matrix, effects, weights)
+        before = self.objective(logs, effects, weights)
+        share = 1.0
+        while share > 0.1:
+            tried = effects + share * (target - effects)
+            if self.objective(self.evaluate(self.as_effects(tried)), tried, weights) < before:
+                return tried
+            share /= 2.0
+        return effects
+
     def as_effects(self, values: Floats) -> Effects:
         return {pair: float(values[i]) for pair, i in self.index.items()}
 

@@ -56,7 +56,7 @@ def fit(problem: Problem, iterations: int, say: Say) -> tuple[Floats, Floats, Fl
     for step in range(2 * iterations):
         logs, matrix = problem.linearise(problem.as_effects(values))
         say(f"step {step}: macro error {macro_error(problem.groups, logs, problem.target):.3f}")
-        values, _ = problem.solve(logs, matrix, values, problem.weights(ttft=step >= iterations))
+        values = problem.descend(logs, matrix, values, problem.weights(ttft=step >= iterations))
     logs, matrix = problem.linearise(problem.as_effects(values))
     _, spreads = problem.solve(logs, matrix, values, problem.weights())
     return values, spreads, logs, matrix

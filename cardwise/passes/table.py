@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Protocol
 
 import numpy as np
@@ -68,22 +69,11 @@ class StepTable:
             self._pair_windows.append((float(prefill) / groups, min((w for w in (window, top) if w), default=0.0)))
 
     def _look_up(self, table: list[float], rows: float) -> float:
+        """Linear between the grid's rows, and on with the last slope beyond them."""
         grid = self._rows
-        if rows >= grid[-1]:
-            slope = (table[-1] - table[-2]) / (grid[-1] - grid[-2])
-            return table[-1] + slope * (rows - grid[-1])
-        low, high = 0, len(grid) - 1
-        if rows <= SMALL_ROWS:
-            low = int(rows)
-        else:
-            while high - low > 1:
-                middle = (low + high) // 2
-                if grid[middle] <= rows:
-                    low = middle
-                else:
-                    high = middle
-        part = (rows - grid[low]) / (grid[low + 1] - grid[low])
-        return table[low] + part * (table[low + 1] - table[low])
+        low = int(rows) if rows < SMALL_ROWS else min(bisect_right(grid, rows), len(grid) - 1) - 1
+        start = grid[low]
+        return table[low] + (rows - start) / (grid[low + 1] - start) * (table[low + 1] - table[low])
 
     def seconds(self, decodes: float, context: float, prefill: float = 0.0, pairs: float = 0.0, ends: float = 0.0) -> float:
         """Seconds of one step: `decodes` sequences over `context` cached tokens in all, `prefill` prompt tokens over `pairs`, `ends`
