@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     """The exit code of a call. Every error of a person's is one line on stderr, never a traceback."""
     usage: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
     try:
-        result = typer.main.get_command(app).main(list(arguments), prog_name="cardwise", standalone_mode=False)
+        result = typer.main.get_command(app).main(list(arguments) or ["--help"], prog_name="cardwise", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except CardwiseError as error:
         return _failed(error.message)

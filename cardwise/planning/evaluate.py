@@ -30,6 +30,9 @@ from cardwise.serving.serve import serve
 from cardwise.workload import Workload
 
 SEARCH_BUNDLES = 120
+MANY_CARDS = 12
+FEWER_REQUESTS = 250
+"""Random arrivals that a replica sees when many cards are compared and nobody says how many."""
 LIMITS_BY_FIELD = {"compute_seconds": "compute", "memory_seconds": "bandwidth", "link_seconds": "link", "launch_seconds": "launch"}
 
 
@@ -49,6 +52,8 @@ def setup_of(question: Question, candidate: Candidate) -> Setup:
     weights = weight_format(layout.weights, engine=layout.engine, native=question.architecture.weight_format)
     wire = link(card, layout.cards_per_replica, said=question.link)
     workload = share_of_load(question.workload, layout.replicas)
+    if workload.load == "rate" and workload.requests is None and len(question.cards) > MANY_CARDS:
+        workload = replace(workload, requests=FEWER_REQUESTS)
     return Setup(
         architecture=question.architecture,
         layout=layout,
@@ -149,7 +154,7 @@ def evaluate(question: Question, candidate: Candidate, made: Setup, budget: Memo
 def performance_of(question: Question, served: Served, replicas: int, budget: MemoryBudget, what: str) -> Performance:
     """Served numbers of one replica as estimates of the whole layout."""
     load = question.workload.load
-    tail = f"p{question.percentile:g}" if question.percentile in (90, 95, 99) else "p95"
+    tail = "median" if question.percentile == 50 else f"p{question.percentile:g}"
     lengths = question.workload.lengths
     mean_length = lengths.mean_input + lengths.mean_output
     tpot = intervals.estimate(max(served.tpot_s.mean, 1e-9), "tpot_ms", load, what)

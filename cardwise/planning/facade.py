@@ -18,8 +18,9 @@ from cardwise.catalogue.accelerators import parse_cards
 from cardwise.catalogue.costs import cost_assumptions
 from cardwise.catalogue.engines import engine_info
 from cardwise.catalogue.formats import cache_format, weight_format
+from cardwise.catalogue.links import SAID as LINKS
 from cardwise.economics import CostAssumptions
-from cardwise.errors import BadFile, BadInput, NotSupported
+from cardwise.errors import BadFile, BadInput, CannotRun, NotSupported
 from cardwise.model import Architecture
 from cardwise.passes.architectures import architecture
 from cardwise.planning.question import Question
@@ -94,7 +95,9 @@ def plan(model: str, cards: str | None = None, **options: Unpack[Options]) -> An
     from cardwise.planning.search import plan as search
 
     asked = question(model, cards, **options)
-    return finished(search(asked), asked)
+    answer = search(asked)
+    check_split(answer, asked)
+    return finished(answer, asked)
 
 
 def explain(model: str, cards: str, **options: Unpack[Options]) -> Explanation:
@@ -201,11 +204,21 @@ def question(model: str, cards: str | None = None, **options: Unpack[Options]) -
     rent = options.get("rent", "on_demand").replace("-", "_")
     if rent not in RENTS:
         raise BadInput(f"rent is {rent!r}; it must be one of {', '.join(RENTS)}")
+    wire = options.get("link", "")
+    if wire not in LINKS:
+        raise BadInput(f"link is {wire!r}; it must be one of {', '.join(filter(None, LINKS))}")
+    load = workload(**options)
+    longest = _whole("max model length", options.get("max_model_len"), MAX_TOKENS)
+    needed = math.ceil(load.lengths.input_tokens + load.lengths.output_tokens)
+    if longest is not None and longest < needed:
+        raise BadInput(
+            f"max model length is {longest:,}; a request has {needed:,} tokens, input and output; raise it or shorten the request"
+        )
     limits = (_milliseconds("ttft", options.get("ttft")), _milliseconds("tpot", options.get("tpot")))
     return Question(
         architecture=read_model(model, options.get("configs"), options.get("online", False)),
         cards=tuple(parse_cards(cards if cards is not None else POPULAR)),
-        workload=workload(**options),
+        workload=load,
         assumptions=assumptions(**options),
         engine=engine if engine == "auto" else engine_info(engine).name,
         engine_version=options.get("engine_version", ""),
@@ -214,15 +227,31 @@ def question(model: str, cards: str | None = None, **options: Unpack[Options]) -
         slo=Slo(*limits, percentile) if any(limits) else None,
         percentile=percentile,
         budget_usd_per_hour=_optional("budget", options.get("budget_usd_per_hour"), 0.0, 1e6),
-        max_model_len=_whole("max model length", options.get("max_model_len"), MAX_TOKENS),
+        max_model_len=longest,
         memory_share=_optional("memory share", options.get("memory_share"), 0.0, 1.0),
         tensor_parallel=_whole("tensor parallel", options.get("tensor_parallel"), 1024),
         pipeline_parallel=_whole("pipeline parallel", options.get("pipeline_parallel"), 1024),
         rent=rent,
-        link=options.get("link", ""),
+        link=wire,
         power_limit_w=_optional("power limit", options.get("power_limit"), 1.0, 1e5),
         price_usd_per_card_hour=_optional("price", options.get("price"), 0.0, 1e5),
     )
+
+
+def check_split(answer: Answer, asked: Question) -> None:
+    """Raises BadInput or CannotRun when the degrees that a person fixed are what keeps every layout from running."""
+    fixed = {"tensor parallel": asked.tensor_parallel, "pipeline parallel": asked.pipeline_parallel}
+    said = [f"{name} {degree}" for name, degree in fixed.items() if degree is not None]
+    if answer.options or not said:
+        return
+    if not answer.refusals:
+        counts = ", ".join(str(count) for count, _ in asked.cards if count is not None)
+        raise BadInput(
+            f"{' and '.join(said)} does not divide the number of cards, {counts or 'none of those tried'}; ask for another count"
+        )
+    splits = [refusal for refusal in answer.refusals if refusal.reason.startswith(tuple(fixed))]
+    if len(splits) == len(answer.refusals):
+        raise CannotRun(splits[0].reason, splits[0].fix)
 
 
 def finished(answer: Answer, asked: Question) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -14,14 +15,15 @@ from cardwise.catalogue.formats import cache_format
 from cardwise.hardware import Accelerator
 from cardwise.laws.memory import kv_bytes_per_token
 from cardwise.layout import Layout
-from cardwise.planning.evaluate import check_fits, evaluate
+from cardwise.planning.evaluate import MANY_CARDS, check_fits, evaluate
 from cardwise.planning.layouts import Candidate, counts_for, engine_for, rules_for, splits, weights_for
 from cardwise.planning.question import Question
 from cardwise.planning.verdict import verdict, verdict_zh
 
 COUNTS_KEPT = 2
 MOST_REPLICAS = 64
-MANY_CARDS = 12
+SATURATED, RAMP = 0.98, 0.85
+"""A replica that is this busy serves what it can; its rate over a whole run, ramp and drain included, is at least this share of it."""
 Fitting = tuple[Candidate, Setup, MemoryBudget]
 
 
@@ -112,19 +114,21 @@ def nearest(refused: Iterable[Refusal]) -> list[Refusal]:
 
 
 def grown(question: Question, card: Accelerator, options: list[Option]) -> list[Option]:
-    """The fewest replicas of the best split that keep the limits: doubled until they hold, then halved in between. Simulated, not
-    divided.
-    """
+    """The fewest replicas of the best split that keep the limits. Every count is simulated, none is divided: the most first, since what
+    even they do not keep is hopeless; then from the count that the rate alone needs upwards, and back by halves to the fewest."""
     best = min(options, key=lambda o: (o.performance.tpot_tail_s * o.layout.cards, o.layout.cards))
-    result: Option | None = None
-    low, high = 1, 2
-    while high <= MOST_REPLICAS:
-        result = with_replicas(question, card, best, high)
-        if result is not None and result.meets:
-            break
-        low, high = high, high * 2
+    most = MOST_REPLICAS if question.workload.load == "rate" else min(MOST_REPLICAS, question.workload.users)
+    result = with_replicas(question, card, best, most) if most > 1 else None
     if result is None or not result.meets:
         return []
+    low, high = fewest_for_rate(question, best) - 1, most
+    step = 1
+    while low + step < high:  # upwards in growing steps, so that a good first count costs little
+        tried = with_replicas(question, card, best, low + step)
+        if tried is not None and tried.meets:
+            result, high = tried, low + step
+            break
+        low, step = low + step, 2 * step
     while high - low > 1:
         middle = (low + high) // 2
         tried = with_replicas(question, card, best, middle)
@@ -133,6 +137,14 @@ def grown(question: Question, card: Accelerator, options: list[Option]) -> list[
         else:
             low = middle
     return [result]
+
+
+def fewest_for_rate(question: Question, option: Option) -> int:
+    """Replicas below which a given rate cannot be kept up with: it over what one saturated replica serves; 2 where that is not known."""
+    rate, performance = question.workload.requests_per_s, option.performance
+    if rate is None or performance.busy_share < SATURATED:
+        return 2
+    return min(max(2, math.ceil(RAMP * rate / performance.requests_per_s)), MOST_REPLICAS)
 
 
 def with_replicas(question: Question, card: Accelerator, option: Option, replicas: int) -> Option | None:

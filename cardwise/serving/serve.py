@@ -8,9 +8,9 @@ from cardwise.serving.simulation import Limits, Simulation, StepCost, Trace
 from cardwise.workload import Slo, Workload
 
 BUNDLES = 400
-"""An open or offline run of more requests than this moves them in bundles of equal ones; percentiles and rates change by about a
-percent.
-"""
+"""An offline run of more requests than this moves them in bundles of equal ones; percentiles and rates change by about a percent."""
+ARRIVALS = 10_000
+"""Random arrivals are bundled only beyond this: a bundle would arrive at once, and its prompts queue behind each other."""
 CLIENTS = 96
 """A closed loop of more clients than this bundles them; below, every client is simulated, since a bundle's prompts would queue behind
 each other.
@@ -32,7 +32,7 @@ def _simulate(cost: StepCost, limits: Limits, workload: Workload, count: int, bu
     if users is not None:
         weight = max(1, users // min(CLIENTS, bundles))
     else:
-        weight = max(1, -(-count // bundles))
+        weight = max(1, -(-count // (max(bundles, ARRIVALS) if workload.load == "rate" else bundles)))
         weight = max(1, min(weight, limits.max_num_seqs // 16, workload.users // 8 if workload.load == "batch" else weight))
     return Simulation(cost, limits, make_requests(workload, count, weight), users, sample).run()
 
