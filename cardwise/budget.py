@@ -22,6 +22,7 @@ class MemoryConstants:
     `state_bits`, `state_blocks`: width of a recurrence's state and pages per sequence and group. `unified_pages`: all layer kinds share
     pages of one size (vLLM). `length_tokens`: the engine reports cache tokens as requests x longest request. `attention_buffer`: no flash
     attention. `latent_full_width`: head width in the cache of an engine without MLA. `index_scale_bytes`: per index key.
+    `slack_share`: of the card, that must stay free beside CUDA graphs outside the engine's share, for fragments and workspaces.
     `latent_absorbed`: products of the up-projections of MLA are kept as matrices of their own. `holds_longest`: the engine refuses to start
     when one request of max_model_len has no room. `expert_multiple`: rows of a 4-bit float expert on a rank are padded to this multiple.
     `shortest_context`: an unstated context is cut to what fits, but not below.
@@ -48,6 +49,7 @@ class MemoryConstants:
     attention_buffer: bool = False
     latent_full_width: int = 0
     index_scale_bytes: float = 0.0
+    slack_share: float = 0.0
     holds_longest: bool = True
     latent_absorbed: bool = False
     expert_multiple: int = 1
@@ -166,6 +168,7 @@ class MemoryBudget:
     kv_tokens: int
     reason: str = ""
     fix: str = ""
+    slack_missing_bytes: float = 0.0
 
     @property
     def parts(self) -> tuple[tuple[str, float], ...]:
@@ -187,7 +190,7 @@ class MemoryBudget:
     @property
     def shortfall_bytes(self) -> float:
         """Bytes missing on the card; 0 when it fits."""
-        return max(0.0, self.needed_bytes - self.kv_bytes) if self.reason else 0.0
+        return max(self.slack_missing_bytes, self.needed_bytes - self.kv_bytes) if self.reason else 0.0
 
     def max_concurrency(self, tokens: float) -> float:
         """Requests of `tokens` each that the engine counts on (as vLLM prints it), not rounded and not limited by max_num_seqs."""

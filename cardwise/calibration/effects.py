@@ -19,7 +19,10 @@ from cardwise.errors import BadFile
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Prior of one slot: its value, unit, bounds, the levels that may move it (name, spread in log), and the source of the prior."""
+    """Prior of one slot: its value, unit, bounds, the levels that may move it (name, spread in log), and the source of the prior.
+
+    `anchors`: values for stacks that are known to differ (key, value); the first that matches takes the place of `prior`.
+    """
 
     name: str
     prior: float
@@ -28,6 +31,14 @@ class Slot:
     high: float
     levels: tuple[tuple[str, float], ...]
     source: str
+    anchors: tuple[tuple[str, float], ...] = ()
+
+    def prior_in(self, context: Mapping[str, str]) -> float:
+        """The value before any effect."""
+        for key, value in self.anchors:
+            if all(context.get(name) == wanted for name, wanted in (part.split("=") for part in key.split("+"))):
+                return value
+        return self.prior
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +60,17 @@ def slots() -> tuple[Slot, ...]:
     data = read_toml("calibration/priors.toml")
     found = {}
     for name, entry in data["slot"].items():
+        anchors = tuple((str(key), float(value)) for key, value in entry.get("anchors", {}).items())
         levels = tuple((str(level), float(spread)) for level, spread in entry["levels"].items())
         found[name] = Slot(
-            name, float(entry["prior"]), str(entry["unit"]), float(entry["low"]), float(entry["high"]), levels, str(entry["source"])
+            name,
+            float(entry["prior"]),
+            str(entry["unit"]),
+            float(entry["low"]),
+            float(entry["high"]),
+            levels,
+            str(entry["source"]),
+            anchors,
         )
     if set(found) != set(SLOTS):
         raise BadFile(f"priors.toml lists {sorted(set(found) ^ set(SLOTS))} too much or too little")
@@ -83,7 +102,7 @@ def efficiency_of(context: Mapping[str, str], effects: Mapping[tuple[str, str], 
     """Slot values of a stack from effects given as logarithms of factors by (slot, key)."""
     values = {}
     for slot in slots():
-        total = math.log(slot.prior) + sum(effects.get((slot.name, key), 0.0) for key in keys(slot, context))
+        total = math.log(slot.prior_in(context)) + sum(effects.get((slot.name, key), 0.0) for key in keys(slot, context))
         values[slot.name] = min(max(math.exp(total), slot.low), slot.high)
     return Efficiency(**values)
 

@@ -22,7 +22,6 @@ from cardwise.quantities import GIB
 
 METRICS = ("weights_gib", "kv_gib", "activation_gib", "kv_tokens", "max_concurrency", "fits")
 LAYER_SPLIT = ("llama.cpp", "ik_llama.cpp", "ollama", "exllamav2", "exllamav3")
-UNSAID_LENGTH = 8192
 _BRACKETS = re.compile(r"\s*\(.*\)")
 _FORMAT = re.compile(r"(?i)([-_ .](?:gguf|ud|i?q\d_[a-z0-9_]+|autoround|awq|gptq|int[48]))+$")
 _SIZE = re.compile(r"\b(\d{1,3}) ?GB\b")
@@ -40,7 +39,7 @@ def predict(row: Mapping[str, str], configs: Path | None = None) -> tuple[float 
     except CardwiseError as error:
         return None, error.message
     if metric == "fits":
-        return (0.0, "") if refused or not _starts(row, budget) else (1.0, "")
+        return (0.0, "") if refused or not budget.fits else (1.0, "")
     length = _number(row, "max_model_len") or budget.max_model_len
     values = {
         "weights_gib": budget.weight_bytes / GIB,
@@ -50,13 +49,6 @@ def predict(row: Mapping[str, str], configs: Path | None = None) -> tuple[float 
         "max_concurrency": budget.max_concurrency(length) * max(1.0, _number(row, "dp") or 1.0),
     }
     return values[metric], ""
-
-
-def _starts(row: Mapping[str, str], budget: MemoryBudget) -> bool:
-    """Whether the engine starts. A log that does not say its longest request ran with one that fitted: a few thousand tokens must fit."""
-    if row.get("max_model_len") or budget.fits:
-        return budget.fits
-    return budget.kv_bytes >= budget.plan.sequence_bytes(min(budget.max_model_len, UNSAID_LENGTH))
 
 
 def budget_of(row: Mapping[str, str], configs: Path | None = None) -> tuple[MemoryBudget, str]:

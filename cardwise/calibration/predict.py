@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from cardwise.budget import MemoryBudget
 from cardwise.calibration.cases import Case
-from cardwise.calibration.setup import Disaggregation, Setup
+from cardwise.calibration.setup import TOOLS_WITHOUT_FRONT, Disaggregation, Setup
 from cardwise.catalogue.engine_memory import memory_constants
 from cardwise.catalogue.links import link
 from cardwise.efficiency import Efficiency
@@ -26,8 +26,6 @@ SPEED_METRICS = frozenset(
 MANY_SEQUENCES = 1e5
 CACHE_AT_LEAST = 0.02
 """Share of a card that the cache of a layout that was measured had at least, whatever the budget says: budgets are sure to about that."""
-TOOLS_WITHOUT_FRONT = frozenset({"llama.cpp", "ik_llama.cpp", "mlx"})
-"""Engines whose own benchmark times the prompt inside the process, without a server in front."""
 
 
 @dataclass(frozen=True, slots=True)

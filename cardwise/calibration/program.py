@@ -17,7 +17,7 @@ from cardwise.calibration.fit import Floats, Job, Problem, jobs_of, macro_error,
 from cardwise.calibration.intervals import Residual
 
 DATA = Path(__file__).parents[1] / "catalogue" / "data" / "calibration"
-MOST_RUNS_OF_A_SOURCE = 350
+MOST_RUNS_OF_A_SOURCE = 250
 Say = Callable[[str], None]
 
 

@@ -28,6 +28,10 @@ CHAT_SPREAD = 0.7
 """Standard deviation of the logarithm of lengths in chat traces (ShareGPT) where only the mean is stated."""
 
 
+TOOLS_WITHOUT_FRONT = frozenset({"llama.cpp", "ik_llama.cpp", "mlx"})
+"""Engines whose own benchmark times the prompt inside the process, without a server in front."""
+
+
 @dataclass(frozen=True, slots=True)
 class Disaggregation:
     """Prefill and decode on workers of their own: layouts and counts of workers."""
@@ -242,9 +246,18 @@ def context(
         "engine": rules.engine,
         "era": rules.era,
         "kernel": arithmetic(weights, card)[1],
-        "link": wire.kind + ("-p2p" if wire.kind == "pcie" and wire.peer_to_peer else ""),
+        "link": ("rows-" if backend and not rules.layer_split else "")
+        + wire.kind
+        + ("-p2p" if wire.kind == "pcie" and wire.peer_to_peer else ""),
         "backend": backend,
         "model_kind": "experts" if model.has_experts else "dense",
-        "front": "server" if load in ("concurrency", "rate", "single") else "offline",
+        "front": front_of(rules, load),
     }
     return tuple(sorted(attributes.items()))
+
+
+def front_of(rules: EngineRules, load: str) -> str:
+    """What stands between the clock and the first step: a server, a script around the engine, or a tool in its own process."""
+    if rules.engine in TOOLS_WITHOUT_FRONT:
+        return "tool" if load == "single" else "server"
+    return "script" if rules.scheduler == "static" or load in ("batch", "offline") else "server"

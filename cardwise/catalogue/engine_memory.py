@@ -56,4 +56,5 @@ def _constants(engine: str, era: str) -> MemoryConstants:
         holds_longest=entry["holds_longest"],
         shortest_context=entry["shortest_context"],
         expert_multiple=entry["expert_multiple"],
+        slack_share=entry["slack_share"],
     )

@@ -58,9 +58,8 @@ def memory_budget(
 ) -> MemoryBudget:
     """What one card of the fullest stage holds.
 
-    `total_bytes`: what the runtime reports as the card's memory, when known; else what the catalogue says it reports. Settings
-    that
-    are None take the engine's default; `max_model_len` then is the engine's default context, or the model's own. Never raises for a
+    `total_bytes`: what the runtime reports as the card's memory, when known; else what the catalogue says it reports.
+    Settings that are None take the engine's default; `max_model_len` then is the engine's default context, or the model's own. Never raises for a
     layout that does not fit: the budget then has a `reason` and a `fix`.
     """
     limits = _limits(architecture, rules, max_model_len, max_num_seqs, max_num_batched_tokens, memory_share, enforce_eager)
@@ -95,6 +94,10 @@ def memory_budget(
     graph_part = graphs if rules.graphs_in_share else outside_graphs
     outside = usable - fixed - graph_part - kept_kv
     reason, fix = _verdict(architecture, layout, weight_format, limits, plan, weights, kept_kv, room, needed, usable)
+    slack = constants.slack_share * usable - outside if graphs and not rules.graphs_in_share else 0.0
+    if not reason and slack > 0:
+        reason = f"CUDA graphs lie outside the engine's share and leave {gib(outside)}, {gib(outside + slack)} are needed"
+        fix = "lower the engine's share of memory, or run without CUDA graphs"
     return MemoryBudget(
         usable_bytes=usable,
         weight_bytes=weights,
@@ -112,6 +115,7 @@ def memory_budget(
         kv_tokens=_tokens(plan, kept_kv, limits, constants),
         reason=reason,
         fix=fix,
+        slack_missing_bytes=max(slack, 0.0),
     )
 
 
