@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from cardwise.catalogue.article import article
@@ -205,6 +208,12 @@ def test_essay_is_reproduced_with_its_assumptions() -> None:
     assert cases["balance_rtx-4090"].right == pytest.approx(164, abs=0.5)  # 165.2 / 1.008: FP32 sums
     right = cases["tokens_rtx-4090"].right
     assert right is not None and right < 0.3 * cases["tokens_rtx-4090"].printed
+
+
+def test_the_page_of_the_docs_has_these_verdicts() -> None:
+    """Written by `python -m cardwise.planning.article`; its numbers are of the fit of that day."""
+    text = (Path(__file__).parent.parent / "docs" / "article.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| \[([AR]\d+)\].*?\*\*([a-z ]+)\*\* \|", text, re.MULTILINE)) == VERDICTS
 
 
 @fitted
