@@ -83,6 +83,7 @@ def test_prices_bought_and_rented_apart() -> None:
     assert ratios[("2024-03-25", "buy new")] == ("-", "12.2")  # 245,000 over 20,000
     assert found.figure("a100_rented") < 5 < 10 < found.figure("a100_bought") < 12
     assert found.figure("h100_rented") < 0.6 * found.figure("h100_bought") < 12
+    assert found.figure("dearest") == pytest.approx(30_000 / 1599, abs=0.05)
     assert any("doubtful" in row[2] for row in found.rows), "a doubtful source is called so"
 
 

@@ -37,7 +37,8 @@ def specification(chosen: Iterable[Accelerator]) -> Table:
         ("memory", lambda card: card.memory_type),
         ("bandwidth, GB/s", lambda card: number(card.bandwidth_bytes_per_s / GIGA, 4)),
         ("L2, MiB", lambda card: number(card.l2_bytes / MIB) if card.l2_bytes else "-"),
-        ("link of eight", lambda card: link(card, 8).name),
+        ("link of eight", lambda card: link(card, 8).name.partition(",")[0]),
+        ("peers reach each other", lambda card: "yes" if link(card, 8).peer_to_peer else "no"),
         ("link, GB/s one way", lambda card: number(link(card, 8).bytes_per_s / GIGA)),
         ("power, W", lambda card: number(card.tdp_w)),
     )

@@ -91,6 +91,7 @@ def weights() -> Found:
     )
     values: dict[str, float | str] = {
         **given,
+        "said_b": given["parameters"] / GIGA,
         "recomputed_gb": said / GIGA,
         "parameters_b": architecture.parameters / GIGA,
         "weights_gb": real / GIGA,

@@ -92,6 +92,8 @@ def price_ratios() -> Found:
         bought, rented = market(card, BUY), market(card, RENT)
         values[f"{name}_buy_usd"] = bought.price.amount if bought else float("nan")
         values[f"{name}_rent_usd"] = rented.price.amount if rented else float("nan")
+    dear = market(large, BUY)
+    values["dearest"] = dear.high / small.msrp_usd if dear and small.msrp_usd else float("nan")
     near = [
         abs(float(values[name]) / given[claimed] - 1) <= NEAR
         for name, claimed in (("a100_bought", "a100_factor"), ("h100_bought", "h100_factor"))
