@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 POPULAR = "RTX 4090, RTX 5090, L40S, A100 SXM 80GB, H100 SXM, H200 SXM, B200, MI300X"
 """What is compared when nobody names a card."""
+MOST_REQUESTS, MOST_USERS = 100_000, 20_000
+"""Requests and users of one simulation."""
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 RENTS = ("on_demand", "spot", "reserved")
 NOT_ANSWERED = {
@@ -274,14 +276,14 @@ def workload(**options: Unpack[Options]) -> Workload:
     if len(said) > 1:
         raise BadInput(f"{' and '.join(said)} are loads that exclude each other; say one of them")
     lengths = Lengths(float(options.get("input", 1024)), float(options.get("output", 256)))
-    requests = _whole("number of requests", options.get("requests"), 1_000_000)
+    requests = _whole("number of requests", options.get("requests"), MOST_REQUESTS)
     if "rate" in said:
         return Workload("rate", lengths, requests_per_s=_number("rate", options["rate"], 0.0, 1e6), requests=requests)
     if "batch" in said:
-        return Workload("batch", lengths, users=_whole("batch", options["batch"], 1_000_000) or 1)
+        return Workload("batch", lengths, users=_whole("batch", options["batch"], MOST_USERS) or 1)
     if "offline" in said:
         return Workload("offline", lengths, requests=requests or 1000)
-    users = _whole("concurrency", options.get("concurrency"), 1_000_000) or 1
+    users = _whole("concurrency", options.get("concurrency"), MOST_USERS) or 1
     return Workload("concurrency" if users > 1 else "single", lengths, users=users, requests=requests)
 
 

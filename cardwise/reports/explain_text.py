@@ -42,7 +42,7 @@ def verdict(e: Explanation, say: Words, width: int) -> str:
         all=interval(p.output_tokens_per_s),
     )
     held = say("explain_held", mean=f"{p.users_at_mean_length:,.0f}", longest=f"{p.users_at_max_length:,.0f}", batch=f"{e.batch_limit:,}")
-    link = [say("explain_link", link=e.link)] if layout.cards_per_replica > 1 else []
+    link = [wrapped(say("explain_link", link=e.link), width)] if layout.cards_per_replica > 1 else []
     return "\n".join([wrapped(served, width), wrapped(bound(e, say), width), head, *link, wrapped(held, width)])
 
 
@@ -75,7 +75,11 @@ def memory(e: Explanation, say: Words, width: int) -> str:
         Column("GiB", tuple(f"{value / GIB:,.2f}" for _, value in rows)),
         Column("%", tuple(f"{value / budget.usable_bytes:.1%}" for _, value in rows)),
     ]
-    lines = [say("memory_title", card=e.card.name), f"[{bar[:BAR]:<{BAR}}]" if budget.fits else f"[{bar}]", table(columns, width)]
+    lines = [
+        wrapped(say("memory_title", card=e.card.name), width),
+        f"[{bar[:BAR]:<{BAR}}]" if budget.fits else f"[{bar}]",
+        table(columns, width),
+    ]
     if not budget.fits:
         lines.append(wrapped(say("memory_short", gib=gibibytes(budget.shortfall_bytes)), width))
     else:

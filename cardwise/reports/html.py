@@ -23,7 +23,7 @@ def html(answer: Answer, lang: str = "en") -> str:
     verdict = answer.verdict_zh if say.chinese and answer.verdict_zh else answer.verdict
     parts = [f"<p><strong>{escape(verdict)}</strong></p>", f"<pre>{escape(head(answer, say, WIDE))}</pre>", table(answer, say)]
     for text in (
-        refused(answer.refusals, say, WIDE, False),
+        refused(answer, say, WIDE, False),
         basis(answer, say, WIDE),
         prices(answer, say, WIDE, False),
         assumed(answer, say, WIDE),

@@ -28,7 +28,7 @@ def plan_text(answer: Answer, lang: str = "en", width: int = 120, full: bool = F
             blocks.append(wrapped(say("only_best", shown=len(shown), all=len(answer.options)), width))
     if answer.options:
         blocks.append(wrapped(say("pareto"), width))
-    blocks += [refused(answer.refusals, say, width, full), basis(answer, say, width), prices(answer, say, width, len(names) > MANY_CARDS)]
+    blocks += [refused(answer, say, width, full), basis(answer, say, width), prices(answer, say, width, len(names) > MANY_CARDS)]
     blocks += [assumed(answer, say, width), unknown(answer, say, width)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -121,18 +121,25 @@ def columns(answer: Answer, rows: Sequence[int], say: Words, named: bool) -> lis
 
 
 def layout_name(option: Option, named: bool) -> str:
+    """`8x TP4 PP2`; equal copies of one card need no other word than their count."""
     layout = option.layout
     count = option.name if named else f"{layout.cards}x"
-    return count if layout.cards == 1 else f"{count} {layout.degrees()}"
+    if layout.cards_per_replica > 1:
+        return f"{count} {layout.degrees()}"
+    return count if layout.cards == 1 else f"{count} replicas"
 
 
-def refused(refusals: Sequence[Refusal], say: Words, width: int, full: bool) -> str:
+def refused(answer: Answer, say: Words, width: int, full: bool) -> str:
     """What cannot run, gathered: one line for the counts of a card and weight format that lack memory, one for each other reason."""
     gathered: dict[tuple[str, str, str], list[Refusal]] = {}
-    for one in refusals:
-        key = "" if one.shortfall_bytes is not None else one.reason
-        gathered.setdefault((one.accelerator, one.weights if not key else "", key), []).append(one)
-    lines = [_refusal_line(group, say) for group in gathered.values()]
+    fewest: dict[tuple[str, str], int] = {}
+    for option in answer.options:
+        key = option.layout.accelerator, option.layout.weights
+        fewest[key] = min(option.layout.cards, fewest.get(key, option.layout.cards))
+    for one in answer.refusals:
+        reason = "" if one.shortfall_bytes is not None else one.reason
+        gathered.setdefault((one.accelerator, one.weights if not reason else "", reason), []).append(one)
+    lines = [_refusal_line(group, fewest.get((group[-1].accelerator, group[-1].weights)), say) for group in gathered.values()]
     if not lines:
         return ""
     shown = lines if full or len(lines) <= REFUSALS_SHOWN + 1 else lines[:REFUSALS_SHOWN]
@@ -141,7 +148,8 @@ def refused(refusals: Sequence[Refusal], say: Words, width: int, full: bool) -> 
     return "\n".join([say("refused"), *(wrapped(f"  {line}", width, "    ") for line in shown)])
 
 
-def _refusal_line(group: Sequence[Refusal], say: Words) -> str:
+def _refusal_line(group: Sequence[Refusal], fewest: int | None, say: Words) -> str:
+    """One line; the fix is the fewest cards that hold these weights where the table shows some, else the planner's."""
     nearest = group[-1]
     counts = ", ".join(str(count) for count in dict.fromkeys(one.cards for one in group))
     fix = say("fix", fix=say.said(nearest.fix)) if nearest.fix else ""
@@ -151,6 +159,8 @@ def _refusal_line(group: Sequence[Refusal], say: Words) -> str:
     short = [gibibytes(one.shortfall_bytes or 0.0) for one in group]
     text = short[0] if len(short) == 1 else f"{', '.join(short)}"
     counted = say("cards_count", counts=counts)
+    if fewest is not None and fewest > nearest.cards:
+        fix = say("fits_from", count=fewest)
     return f"{nearest.accelerator} {say('refused_short', weights=nearest.weights, counts=counted, short=text)}{fix}"
 
 
