@@ -144,7 +144,8 @@ class ApiComparison:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Ranked options, refusals and the verdict. `rankings`: indices into `options` by cost, by speed, by simplicity; `pareto`: by cost and speed.
+    """Ranked options, refusals and the verdict. `rankings`: indices into `options` by cost, by speed, by simplicity; `pareto`: by cost
+    and speed.
 
     `api`: providers' prices of this model beside the option of lowest cost. `assumptions`: those that the costs were reckoned with.
     """

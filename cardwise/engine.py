@@ -12,10 +12,13 @@ Scheduler = Literal["mixed", "prefill-first", "static", "slots"]
 class EngineRules:
     """What an engine of one version does on a card of one memory size.
 
-    `scheduler`: mixed (decodes and prefill chunks share a step: vLLM V1, TensorRT-LLM in-flight), prefill-first (waiting prompts run in steps
+    `scheduler`: mixed (decodes and prefill chunks share a step: vLLM V1, TensorRT-LLM in-flight), prefill-first (waiting prompts run in
+    steps
     of their own and stall the decodes: vLLM V0, SGLang), static (a batch starts and ends together), slots (llama.cpp server).
-    Memory: the engine takes `memory_share` of `share_of` (total: of the card; free: of what is left after the weights), less `reserve_bytes`.
-    `graph_max_batch`: largest decode batch that runs as a CUDA graph, 0 without graphs. `graphs_in_share`: graph memory is taken out of the share
+    Memory: the engine takes `memory_share` of `share_of` (total: of the card; free: of what is left after the weights), less
+    `reserve_bytes`.
+    `graph_max_batch`: largest decode batch that runs as a CUDA graph, 0 without graphs. `graphs_in_share`: graph memory is taken out of
+    the share
     before the KV cache is sized. `windows_saved`: sliding-window layers keep only their window. `layer_split`: several cards hold different
     layers by default (llama.cpp). `era` is the group of versions that share fitted overheads, e.g. `vllm-v0`, `vllm-v1`, `vllm-v1-async`.
     """
@@ -49,7 +52,8 @@ class WeightFormat:
 
     `bits`: bits per parameter, scales included, by part of the model (attention, dense, experts, shared, router, embedding, head, other).
     `arithmetic`: keys of `Accelerator.peaks` in order of preference; the first that the card has is the rate of its matrix products.
-    `kernel`: the family of kernels, the key of fitted efficiencies: f16, fp8, fp4, w8a16, w4a16, int8, gguf-f16, gguf-q, gguf-k, gguf-iq, mlx, exl.
+    `kernel`: the family of kernels, the key of fitted efficiencies: f16, fp8, fp4, w8a16, w4a16, int8, gguf-f16, gguf-q, gguf-k,
+    gguf-iq, mlx, exl.
     `weight_only`: weights are unpacked to 16 bit before the product. `tile`: rows that must stay together when TP cuts a matrix (0: any).
     """
 

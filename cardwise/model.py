@@ -103,7 +103,8 @@ class Mixer:
 @dataclass(frozen=True, slots=True)
 class FeedForward:
     """`kind`: dense, experts, or none. For experts: `routed` experts of which `top_k` are used, matrices with copies = routed;
-    `groups` the number of shared experts."""
+    `groups` the number of shared experts.
+    """
 
     kind: Literal["dense", "experts", "none"]
     matrices: tuple[Matrix, ...]
@@ -128,7 +129,8 @@ class Architecture:
     """A language model as read from a config, a catalogue entry or a file header.
 
     `extra_parameters`: parameters outside the decoder layers that are loaded but used once or never per token (vision tower, projector,
-    multi-token-prediction head, learned positions, per-layer embeddings). `published_parameters`: what its authors' file states, None if unknown.
+    multi-token-prediction head, learned positions, per-layer embeddings). `published_parameters`: what its authors' file states, None if
+    unknown.
     `weight_format`: how the checkpoint itself is stored (`bf16`, `fp8`, `mxfp4` ...). `source`: where the fields are from.
     """
 

@@ -83,6 +83,9 @@ def test_every_row_has_a_source(path: Path) -> None:
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
         columns = [name for name in rows.fieldnames or () if name in ("source", "source_id")]
+        if path.parent.name == "calibration":  # written by the fit, whose passport names program, data and date for all of them
+            assert tomllib.loads((path.parent / "fit.toml").read_text(encoding="utf-8"))["source"]
+            return
         assert columns, "a table of facts has a column `source`"
         assert [rows.line_num for row in rows if not any(row[name] for name in columns)] == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import mean
 
 import pytest
@@ -68,7 +69,9 @@ def test_littles_law_holds_in_the_closed_loop(users: int) -> None:
 
 
 def test_closed_loop_throughput_matches_the_balance_of_a_cycle() -> None:
-    """In the steady state every request costs 99 shared decode steps and its own prompt: one cycle of C requests takes 99 base + C (base + prompt)."""
+    """In the steady state every request costs 99 shared decode steps and its own prompt: one cycle of C requests takes 99 base + C (base
+    + prompt).
+    """
     cost = LinearCost(per_context=0.0)
     users = 10
     served = serve(cost, Limits("prefill-first", 256, 200, 1e9), Workload("concurrency", Lengths(200, 100), users=users, requests=400))
@@ -187,5 +190,5 @@ def test_poisson_arrivals_last_count_over_rate() -> None:
     requests = make_requests(Workload("rate", Lengths(10, 10), requests_per_s=5.0, requests=100), 100)
     assert isinstance(requests[0], Request)
     assert 0.0 <= requests[0].arrival < requests[-1].arrival < 100 / 5.0
-    gaps = [b.arrival - a.arrival for a, b in zip(requests, requests[1:], strict=False)]
+    gaps = [b.arrival - a.arrival for a, b in pairwise(requests)]
     assert math.isclose(mean(gaps), 0.2, rel_tol=0.15)

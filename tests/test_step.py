@@ -40,7 +40,14 @@ def step(model: str, card: Accelerator | str, tensor: int = 1, weights: str = "b
     )
 
 
-MODELS = ("llama-2-70b", "deepseek-ai/DeepSeek-R1", "Qwen/Qwen3-30B-A3B", "openai/gpt-oss-120b", "Qwen/Qwen3-Next-80B-A3B-Instruct", "deepseek-ai/DeepSeek-V3.2")
+MODELS = (
+    "llama-2-70b",
+    "deepseek-ai/DeepSeek-R1",
+    "Qwen/Qwen3-30B-A3B",
+    "openai/gpt-oss-120b",
+    "Qwen/Qwen3-Next-80B-A3B-Instruct",
+    "deepseek-ai/DeepSeek-V3.2",
+)
 
 
 @pytest.mark.parametrize("model", MODELS)

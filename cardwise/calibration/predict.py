@@ -30,10 +30,10 @@ CACHE_AT_LEAST = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one replica served, and how many there are. `first_token_s` is the part of TTFT outside the steps."""
+    """What one replica served, and how many such shares the whole is. `first_token_s` is the part of TTFT outside the steps."""
 
     served: Served
-    replicas: int
+    shares: float
     workload: Workload
     first_token_s: float
 
@@ -94,7 +94,7 @@ def outcome(setup: Setup, efficiency: Efficiency, bundles: int = BUNDLES) -> Out
     layout = replace(setup.layout, replicas=1)
     limits = limits_of(setup, budget_of(setup, layout), efficiency, layout, ran=True)
     served = serve(step_of(setup, layout, efficiency), limits, setup.workload, efficiency.first_token_seconds, bundles=bundles)
-    return Outcome(served, setup.layout.replicas, setup.workload, efficiency.first_token_seconds)
+    return Outcome(served, setup.shares, setup.workload, efficiency.first_token_seconds)
 
 
 class DecodeOnly:
@@ -141,7 +141,7 @@ def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, 
     e2e = Distribution(*(getattr(ttft, n) + getattr(decoding.e2e_s, n) for n in ("mean", "median", "p90", "p95", "p99")))
     share = decoding.e2e_s.mean / e2e.mean
     served = replace(decoding, ttft_s=ttft, e2e_s=e2e, output_tokens_per_s=decoding.output_tokens_per_s * share)
-    return Outcome(_later(served, efficiency.first_token_seconds), split.decode_workers, load, efficiency.first_token_seconds)
+    return Outcome(_later(served, efficiency.first_token_seconds), float(split.decode_workers), load, efficiency.first_token_seconds)
 
 
 def _later(served: Served, seconds: float) -> Served:
@@ -180,11 +180,11 @@ def value_of(case: Case, out: Outcome, engine: str) -> float:
         seconds = served.ttft_s.at(statistic) - (out.first_token_s if engine in TOOLS_WITHOUT_FRONT else 0.0)
         return lengths.input_tokens / seconds
     if metric == "output_tok_s":
-        return served.output_tokens_per_s * out.replicas
+        return served.output_tokens_per_s * out.shares
     if metric == "total_tok_s":
-        return (served.output_tokens_per_s + served.input_tokens_per_s) * out.replicas
+        return (served.output_tokens_per_s + served.input_tokens_per_s) * out.shares
     if metric == "request_s":
-        return served.requests_per_s * out.replicas
+        return served.requests_per_s * out.shares
     if metric == "ttft_ms":
         return (served.e2e_s.mean if out.workload.load == "batch" and lengths.output_tokens <= 1 else served.ttft_s.at(statistic)) * 1e3
     if metric == "tpot_ms":

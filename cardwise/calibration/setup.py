@@ -44,7 +44,8 @@ class Disaggregation:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A case, resolved. `context` are the attributes that fitted effects are keyed by. `chunk`: tokens per prompt chunk where stated."""
+    """A case, resolved. `workload` is what one replica sees, and `shares` of them make the whole load.
+    `context` are the attributes that fitted effects are keyed by."""
 
     architecture: Architecture
     layout: Layout
@@ -59,6 +60,7 @@ class Setup:
     max_model_len: int | None
     memory_share: float | None
     disaggregation: Disaggregation | None = None
+    shares: float = 1.0
 
 
 def setup(case: Case, configs: Path | None = None) -> Setup:
@@ -78,13 +80,19 @@ def setup(case: Case, configs: Path | None = None) -> Setup:
         weights=weights,
         cache=cache_format(_kv(case)),
         rules=rules,
-        workload=workload(case, layout.replicas),
+        workload=(seen := workload(case, layout.replicas)),
         context=context(card, weights, rules, wire, model, case.load, settings_of(case.notes)),
         power_limit_w=case.power_limit_w,
         max_model_len=int(case.max_model_len) if case.max_model_len else None,
         memory_share=case.gpu_memory_utilization,
         disaggregation=disaggregation,
+        shares=shares(seen.load, max(case.batch or 1.0, 1.0), seen.users, layout.replicas),
     )
+
+
+def shares(load: str, users: float, users_of_one: int, replicas: int) -> float:
+    """How many of one replica's loads the whole load is: clients do not always divide by the replicas, and some may have none."""
+    return users / users_of_one if load in ("concurrency", "batch") else float(replicas)
 
 
 def _kv(case: Case) -> str:

@@ -59,7 +59,8 @@ def memory_budget(
     """What one card of the fullest stage holds.
 
     `total_bytes`: what the runtime reports as the card's memory, when known; else what the catalogue says it reports.
-    Settings that are None take the engine's default; `max_model_len` then is the engine's default context, or the model's own. Never raises for a
+    Settings that are None take the engine's default; `max_model_len` then is the engine's default context, or the model's own. Never
+    raises for a
     layout that does not fit: the budget then has a `reason` and a `fix`.
     """
     limits = _limits(architecture, rules, max_model_len, max_num_seqs, max_num_batched_tokens, memory_share, enforce_eager)
@@ -145,7 +146,8 @@ def _longest(plan: CachePlan, room: float, trained: int, shortest: int) -> int:
 
 def _room(seen: float, weights: float, others: float, graphs: float, share: float, rules: EngineRules, constants: MemoryConstants) -> float:
     """Bytes for the cache: a share of the card less what else is in it, a share of what is free, or (SGLang) a share of what was free
-    before the weights were loaded."""
+    before the weights were loaded.
+    """
     fixed = weights + others
     if constants.profile == "reserved":
         return share * (seen - others) - weights - rules.reserve_bytes

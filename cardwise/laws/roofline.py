@@ -15,7 +15,7 @@ Amount = float | NDArray[Any]
 
 SHARPNESS = 4.0
 """Power of the smooth maximum. A kernel at the ridge pays part of both limits: with 4 it is 19 % above the roof.
-Among hard maximum, sum and powers 2 to 8 this fitted published end-to-end timings best (docs/how-it-works.md)."""
+It fitted published end-to-end timings a little better than the hard maximum and better than the sum (docs/how-it-works.md)."""
 
 
 def smooth_maximum(a: Amount, b: Amount, sharpness: float = SHARPNESS) -> Amount:

@@ -10,7 +10,7 @@ from cardwise.budget import MemoryBudget
 from cardwise.calibration import intervals
 from cardwise.calibration.effects import efficiency
 from cardwise.calibration.predict import limits_of, step_of
-from cardwise.calibration.setup import Setup, context
+from cardwise.calibration.setup import Setup, context, shares
 from cardwise.calibration.validate import knowledge
 from cardwise.catalogue.engine_memory import memory_constants
 from cardwise.catalogue.formats import cache_format, weight_format
@@ -67,6 +67,7 @@ def setup_of(question: Question, candidate: Candidate) -> Setup:
         power_limit_w=question.power_limit_w,
         max_model_len=question.max_model_len,
         memory_share=question.memory_share,
+        shares=shares(workload.load, float(question.workload.users), workload.users, layout.replicas),
     )
 
 
@@ -135,7 +136,7 @@ def evaluate(question: Question, candidate: Candidate, made: Setup, budget: Memo
     except CardwiseError as error:
         return refusal(question, candidate.card, candidate.layout, error)
     what = knowledge(made)
-    performance = performance_of(question, served, candidate.layout.replicas, budget, what)
+    performance = performance_of(question, served, made.shares, candidate.layout.replicas, budget, what)
     decode_bound, prefill_bound = bounds(step, made, served)
     basis: Basis = intervals.basis(what, "output_tok_s", made.workload.load)
     return Option(
@@ -151,8 +152,8 @@ def evaluate(question: Question, candidate: Candidate, made: Setup, budget: Memo
     )
 
 
-def performance_of(question: Question, served: Served, replicas: int, budget: MemoryBudget, what: str) -> Performance:
-    """Served numbers of one replica as estimates of the whole layout."""
+def performance_of(question: Question, served: Served, parts: float, replicas: int, budget: MemoryBudget, what: str) -> Performance:
+    """Served numbers of one replica as estimates of the whole layout, which is `parts` such loads on `replicas` replicas."""
     load = question.workload.load
     tail = "median" if question.percentile == 50 else f"p{question.percentile:g}"
     lengths = question.workload.lengths
@@ -164,12 +165,12 @@ def performance_of(question: Question, served: Served, replicas: int, budget: Me
         tpot_s=tpot,
         tpot_tail_s=served.tpot_s.at(tail),
         e2e_s=intervals.estimate(served.e2e_s.mean, "e2e_s", load, what),
-        output_tokens_per_s=intervals.estimate(served.output_tokens_per_s * replicas, "output_tok_s", load, what),
-        input_tokens_per_s=served.input_tokens_per_s * replicas,
-        requests_per_s=served.requests_per_s * replicas,
+        output_tokens_per_s=intervals.estimate(served.output_tokens_per_s * parts, "output_tok_s", load, what),
+        input_tokens_per_s=served.input_tokens_per_s * parts,
+        requests_per_s=served.requests_per_s * parts,
         stream_tokens_per_s=tpot.inverse(),
-        running=served.peak_running * replicas,
-        preemptions=served.preemptions * replicas,
+        running=served.peak_running * parts,
+        preemptions=round(served.preemptions * parts),
         goodput_share=served.goodput_share,
         busy_share=served.busy_share,
         prefill_share=served.prefill_share / max(served.busy_share, 1e-9),

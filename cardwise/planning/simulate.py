@@ -84,7 +84,7 @@ def simulate(question: Question, trace: Path | None = None) -> Simulated:
     replicas = option.layout.replicas
     traces = one_load(step, limits, made, replicas) if requests is None else each_share(step, limits, requests, replicas)
     before = factors.first_token_seconds
-    served = together(summarise(traces[0], before, asked.slo), replicas) if requests is None else whole(traces, before, asked)
+    served = together(summarise(traces[0], before, asked.slo), made.shares) if requests is None else whole(traces, before, asked)
     return Simulated(
         model=question.architecture.name,
         question=asked,
@@ -102,15 +102,15 @@ def one_load(step: StepCost, limits: Limits, made: Setup, replicas: int) -> list
     return [run(step, limits, made.workload, sample=True)] * replicas
 
 
-def together(one: Served, replicas: int) -> Served:
+def together(one: Served, replicas: float) -> Served:
     """One replica's numbers as those of all equal replicas: rates and counts are multiplied, times stay."""
     return replace(
         one,
-        requests=one.requests * replicas,
+        requests=round(one.requests * replicas),
         output_tokens_per_s=one.output_tokens_per_s * replicas,
         input_tokens_per_s=one.input_tokens_per_s * replicas,
         requests_per_s=one.requests_per_s * replicas,
-        preemptions=one.preemptions * replicas,
+        preemptions=round(one.preemptions * replicas),
         peak_running=one.peak_running * replicas,
     )
 
