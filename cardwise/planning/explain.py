@@ -20,7 +20,7 @@ from cardwise.passes.batch import Batch
 from cardwise.passes.step import EngineStep
 from cardwise.planning.changes import Change, changes
 from cardwise.planning.evaluate import LIMITS_BY_FIELD, budget_for, check_fits, setup_of
-from cardwise.planning.layouts import Candidate, rules_for
+from cardwise.planning.layouts import Candidate, check_runs, rules_for
 from cardwise.planning.nearest import nearest
 from cardwise.planning.question import Question
 from cardwise.planning.search import candidates, combinations, usd_per_million
@@ -161,6 +161,7 @@ def _nearest_candidate(question: Question, card: Accelerator, answer: Answer) ->
         for count in [asked] if asked else sorted({refusal.cards for refusal in answer.refusals}):
             for candidate in candidates(question, card, asked, count, engine, weights):
                 try:
+                    check_runs(card, weights, candidate.info)
                     budget = budget_for(question, candidate, setup_of(question, candidate))
                 except CardwiseError:
                     continue

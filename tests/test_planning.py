@@ -1,0 +1,201 @@
+"""Laws of the planner: what more bandwidth, memory, money and cards must do to an answer, whatever the fit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cardwise.answer import Answer, Option
+from cardwise.catalogue.accelerators import accelerator
+from cardwise.catalogue.costs import cost_assumptions
+from cardwise.errors import BadInput, CannotRun, NotSupported
+from cardwise.planning import facade
+from cardwise.planning.compare import compare
+from cardwise.planning.question import Question
+from cardwise.planning.search import plan
+from cardwise.quantities import HOUR, MEGA
+
+CARDS = ("RTX 4090", "A100 SXM 80GB", "H100 SXM", "MI300X")
+
+
+def asked(cards: str = "RTX 4090, A100 SXM 80GB, H100 SXM", model: str = "llama-3.1-8b", **options: Any) -> Question:
+    return facade.question(model, cards, **{"concurrency": 8, **options})
+
+
+def by_layout(answer: Answer) -> dict[tuple[str, str, int], Option]:
+    return {(o.layout.weights, o.layout.degrees(), o.layout.cards): o for o in answer.options}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_more_bandwidth_is_never_slower(name: str) -> None:
+    question, card = asked(f"2x {name}"), accelerator(name)
+    faster = replace(card, bandwidth_bytes_per_s=card.bandwidth_bytes_per_s * 1.5)
+    before, after = by_layout(plan(question)), by_layout(plan(replace(question, cards=((2, faster),))))
+    assert before.keys() == after.keys() and before
+    for key, option in before.items():
+        assert after[key].performance.tpot_s.likely <= option.performance.tpot_s.likely * 1.0001
+        assert after[key].performance.output_tokens_per_s.likely >= option.performance.output_tokens_per_s.likely * 0.9999
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_more_arithmetic_is_never_slower(name: str) -> None:
+    question, card = asked(f"1x {name}", input=4000), accelerator(name)
+    faster = replace(card, peaks={key: value * 1.5 for key, value in card.peaks.items()})
+    before, after = by_layout(plan(question)), by_layout(plan(replace(question, cards=((1, faster),))))
+    for key, option in before.items():
+        assert after[key].performance.ttft_s.likely <= option.performance.ttft_s.likely * 1.0001
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_more_memory_never_holds_fewer(name: str) -> None:
+    question, card = asked(f"1x {name}"), accelerator(name)
+    reported = None if card.reported_bytes is None else card.reported_bytes * 1.05
+    larger = replace(card, usable_bytes=card.usable_bytes * 1.05, memory_bytes=card.memory_bytes * 1.05, reported_bytes=reported)
+    before, after = by_layout(plan(question)), by_layout(plan(replace(question, cards=((1, larger),))))
+    assert before.keys() <= after.keys()
+    for key, option in before.items():
+        assert after[key].performance.users_at_mean_length >= option.performance.users_at_mean_length
+
+
+def test_the_parts_of_every_budget_sum_to_the_card() -> None:
+    for option in plan(asked(model="llama-2-70b")).options:
+        assert math.isclose(sum(value for _, value in option.budget.parts), option.budget.usable_bytes, rel_tol=1e-9)
+        assert option.budget.fits and option.budget.kv_bytes > 0
+
+
+def test_cost_is_price_times_time() -> None:
+    """What all tokens of an hour at the assumed use cost is what the hour costs."""
+    for option in plan(asked(price=2.0)).options:
+        performance, cost = option.performance, option.cost
+        assert cost.rent is not None and cost.rent_token is not None
+        assert math.isclose(cost.rent.total, 2.0 * option.layout.cards)
+        used = HOUR * cost.rent_token.utilization
+        paid = performance.output_tokens_per_s.likely * used * (cost.rent_token.usd_per_million_output or 0.0) / MEGA
+        paid += performance.input_tokens_per_s * used * (cost.rent_token.usd_per_million_input or 0.0) / MEGA
+        assert math.isclose(paid, cost.rent.total, rel_tol=1e-9)
+
+
+def test_twice_the_price_is_twice_the_cost_and_the_same_speed() -> None:
+    one, two = plan(asked(price=1.0)), plan(asked(price=2.0))
+    for cheap, dear in zip(one.options, two.options, strict=True):
+        assert cheap.performance == dear.performance
+        assert cheap.cost.rent_token is not None and dear.cost.rent_token is not None
+        assert math.isclose(2 * cheap.cost.rent_token.usd_per_million_blended, dear.cost.rent_token.usd_per_million_blended)
+
+
+def test_rankings_are_permutations_and_the_front_is_not_beaten() -> None:
+    answer = plan(asked())
+    everything = list(range(len(answer.options)))
+    for order in (answer.by_cost, answer.by_speed, answer.by_simplicity):
+        assert sorted(order) == everything
+
+    def point(index: int) -> tuple[float, float]:
+        token = answer.options[index].cost.rent_token
+        assert token is not None and token.usd_per_million_output_alone is not None
+        return token.usd_per_million_output_alone, answer.options[index].performance.tpot_s.likely
+
+    for index in answer.pareto:
+        cost, tpot = point(index)
+        assert not any(point(other)[0] < cost and point(other)[1] < tpot for other in everything)
+    assert answer.by_simplicity[0] in [
+        i for i in everything if answer.options[i].layout.cards == min(o.layout.cards for o in answer.options)
+    ]
+
+
+def test_a_budget_leaves_what_it_can_pay() -> None:
+    answer = facade.plan("llama-3.1-8b", "RTX 4090, H100 SXM", budget_usd_per_hour=1.0, concurrency=4)
+    assert answer.options and all(o.cost.rent is not None and o.cost.rent.total <= 1.0 for o in answer.options)
+    assert any("budget" in refusal.reason for refusal in answer.refusals)
+
+
+def test_the_fewest_replicas_that_keep_a_limit_are_found() -> None:
+    """One fewer does not keep it; found, not divided."""
+    degrees = {"tensor_parallel": 1, "pipeline_parallel": 1}
+    question = asked("A100 SXM 80GB", concurrency=None, rate=25.0, ttft=2000.0, tpot=40.0, weights="bf16", **degrees)
+    options = [o for o in plan(question).options if o.meets]
+    assert options
+    count = options[0].layout.cards
+    assert count > 1
+    card = question.cards[0][1]
+    assert all(o.meets for o in plan(replace(question, cards=((count, card),))).options)
+    assert not any(o.meets for o in plan(replace(question, cards=((count - 1, card),))).options)
+
+
+def test_a_limit_that_no_card_keeps_is_said() -> None:
+    answer = facade.plan("llama-2-70b", "A100 SXM 80GB", concurrency=4, tpot=0.01)
+    assert answer.options and not any(option.meets for option in answer.options)
+    assert "No layout keeps the limits" in answer.verdict
+
+
+def test_refusals_carry_a_reason_and_what_is_missing() -> None:
+    answer = facade.plan("llama-2-70b", "1x RTX 4090", weights="bf16")
+    assert not answer.options and len(answer.refusals) == 1
+    refusal = answer.refusals[0]
+    assert refusal.reason and refusal.fix and refusal.shortfall_bytes and refusal.shortfall_bytes > 100 * 2**30
+
+
+def test_light_random_arrivals_wait_for_nobody() -> None:
+    """At a request every ten seconds a first token comes as fast as for one stream alone."""
+    alone = facade.plan("llama-3.1-8b", "1x H100 SXM", weights="bf16").options[0]
+    light = facade.plan("llama-3.1-8b", "1x H100 SXM", weights="bf16", rate=0.1).options[0]
+    assert light.performance.ttft_tail_s < 1.5 * alone.performance.ttft_s.likely
+
+
+def test_percentiles_rise() -> None:
+    tails = [
+        facade.plan("llama-3.1-8b", "1x RTX 4090", weights="bf16", rate=2.0, requests=300, percentile=p).options[0].performance.ttft_tail_s
+        for p in (50.0, 90.0, 95.0, 99.0)
+    ]
+    assert tails == sorted(tails) and tails[0] < tails[-1]
+
+
+def test_own_cards_and_models_join_the_catalogue(tmp_path: Any) -> None:
+    card = tmp_path / "card.toml"
+    card.write_text('[[accelerator]]\nname = "My 5000"\nlike = "RTX 4090"\nmemory_gib = 48\nsource = "its box"\n', encoding="utf-8")
+    try:
+        facade.use_facts([card])
+        assert facade.plan("llama-3.1-8b", "1x My 5000").options
+    finally:
+        facade.use_facts([])
+
+
+def test_ranks_order_cards_and_say_what_is_not_predicted() -> None:
+    found = compare(asked("H100 SXM, RTX 4090, GTX 1050 Ti", weights="bf16"), "decode")
+    assert [row.card.name for row in found.rows] == ["H100 SXM", "RTX 4090", "GTX 1050 Ti"]
+    assert found.rows[2].predicted is None and "bandwidth" in found.rows[2].why
+    training = compare(asked("RTX 4090, H100 SXM"), "training")
+    assert [row.card.name for row in training.rows] == ["H100 SXM", "RTX 4090"]
+
+
+def test_an_api_price_is_met_at_more_tokens_when_the_cards_cost_more() -> None:
+    cheap = facade.plan("llama-2-70b", "4x A100 SXM 80GB", concurrency=32, price=1.0, weights="bf16")
+    dear = facade.plan("llama-2-70b", "4x A100 SXM 80GB", concurrency=32, price=3.0, weights="bf16")
+    assert cheap.api and len(cheap.api) == len(dear.api)
+    for one, other in zip(cheap.api, dear.api, strict=True):
+        assert one.rented is not None and other.rented is not None
+        assert math.isclose(3 * (one.rented.units_per_month or 0.0), other.rented.units_per_month or 0.0, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"), [({"lora": True}, NotSupported), ({"speculative": True}, NotSupported), ({"rate": -1.0}, BadInput)]
+)
+def test_questions_that_are_not_answered(options: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        facade.plan("llama-3.1-8b", "RTX 4090", **options)  # type: ignore[arg-type]
+
+
+def test_fixed_degrees_that_cannot_be() -> None:
+    with pytest.raises(CannotRun, match="heads"):
+        facade.plan("llama-2-70b", "6x RTX 4090", tensor_parallel=3)
+    with pytest.raises(BadInput, match="divide"):
+        facade.plan("llama-2-70b", "8x RTX 4090", tensor_parallel=3)
+
+
+def test_assumptions_are_the_catalogues_unless_said() -> None:
+    assert facade.assumptions() == cost_assumptions()
+    said = facade.assumptions(utilization=0.2, cny=7.3)
+    assert (said.utilization, said.cny_per_usd, said.years) == (0.2, 7.3, cost_assumptions().years)
+    assert said.sources["utilization"].kind == "user"
