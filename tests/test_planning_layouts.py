@@ -61,6 +61,13 @@ def test_more_users_than_the_engine_runs_are_bound_by_the_queue() -> None:
     assert found.limit in ("queue", "memory") and found.batch_limit < 3000
 
 
+def test_a_rate_that_is_kept_up_with_is_not_bound_by_the_queue() -> None:
+    light = facade.explain("llama-3.1-8b", "1x H100 SXM", weights="bf16", rate=2.0)
+    heavy = facade.explain("llama-3.1-8b", "1x H100 SXM", weights="bf16", rate=200.0)
+    assert light.limit not in ("queue", "memory")
+    assert heavy.limit in ("queue", "memory")
+
+
 def test_nothing_can_be_explained_without_a_card() -> None:
     with pytest.raises(BadInput, match="one layout"):
         facade.explain("llama-3.1-8b", "RTX 4090, H100 SXM")

@@ -27,6 +27,10 @@ from cardwise.planning.search import candidates, combinations, usd_per_million
 from cardwise.planning.search import plan as search
 
 
+WAITING = 3.0
+"""A first token that comes later than this multiple of its own work has mostly waited."""
+
+
 @dataclass(frozen=True, slots=True)
 class OperatorTime:
     """One group of operators of a step, per card. `seconds` of the groups sum to the step. `bound`: compute, bandwidth, link or launch."""
@@ -113,7 +117,10 @@ def explain(question: Question) -> Explanation:
     budget = budget_for(question, candidate, made)
     factors = efficiency(made.context)
     refusal = None if option else _refusal_of(question, candidate, answer)
-    limit, phase, wanted = binding_limit(question, option, made) if option else ("memory", "", float(made.workload.users))
+    taken = steps(step_of(made, made.layout, factors), made, option) if option else ()
+    limit, phase, wanted = "memory", "", float(made.workload.users)
+    if option:
+        limit, phase, wanted = binding_limit(option, made, taken[-1].seconds + factors.first_token_seconds)
     return Explanation(
         model=question.architecture.name,
         question=question,
@@ -128,7 +135,7 @@ def explain(question: Question) -> Explanation:
         limit_phase=phase,
         wanted=wanted,
         batch_limit=candidate.rules.max_num_seqs,
-        steps=steps(step_of(made, made.layout, factors), made, option) if option else (),
+        steps=taken,
         slots=slot_values(made, factors),
         changes=changes(question, card, candidate.layout, option),
         evidence=nearest(question, option) if option and question.evidence else (),
@@ -177,17 +184,22 @@ def _refusal_of(question: Question, candidate: Candidate, answer: Answer) -> Ref
     return result if isinstance(result, Refusal) else next(iter(answer.refusals), None)
 
 
-def binding_limit(question: Question, option: Option, made: Setup) -> tuple[str, str, float]:
-    """(limit, phase, sequences wanted of a replica): memory and queue first, else the limit of the phase that takes more time."""
+def binding_limit(option: Option, made: Setup, prefill_s: float) -> tuple[str, str, float]:
+    """(limit, phase, sequences wanted of a replica): memory and queue first, else the limit of the phase that takes more time.
+
+    `prefill_s`: seconds to a first token of a prompt that waits for nobody. Memory binds when the cache holds fewer than are wanted,
+    the queue when a prompt at a given rate waits longer than it is worked on, or when more are wanted than the engine runs.
+    """
     performance, replicas = option.performance, option.layout.replicas
     load, limit = made.workload, made.rules.max_num_seqs * option.layout.data_parallel
-    wanted = float({"single": 1, "offline": load.requests or 1}.get(load.load, load.users))
-    held = performance.users_at_mean_length / replicas
+    held, running = performance.users_at_mean_length / replicas, performance.running / replicas
     if load.load == "rate":
-        wanted = performance.running / replicas
-        if performance.busy_share >= 0.98:
-            return ("memory", "", wanted) if held < min(wanted * 1.5, limit) else ("queue", "", wanted)
-    if performance.preemptions or (held < min(wanted, limit) and performance.running / replicas < wanted):
+        waits = performance.ttft_s.likely > WAITING * prefill_s
+        full = performance.preemptions > 0 or (waits and running > 0.9 * held and held < limit)
+        if full or waits:
+            return "memory" if full else "queue", "", running
+    wanted = running if load.load == "rate" else float({"single": 1, "offline": load.requests or 1}.get(load.load, load.users))
+    if performance.preemptions or (held < min(wanted, limit) and running < wanted):
         return "memory", "", wanted
     if load.load in ("concurrency", "batch") and wanted > limit:
         return "queue", "", wanted
