@@ -26,7 +26,6 @@ from cardwise.planning.question import Question
 from cardwise.planning.search import candidates, combinations, usd_per_million
 from cardwise.planning.search import plan as search
 
-
 WAITING = 3.0
 """A first token that comes later than this multiple of its own work has mostly waited."""
 

@@ -99,7 +99,7 @@ def columns(answer: Answer, rows: Sequence[int], say: Words, named: bool) -> lis
         column("weights", (o.layout.weights for o in options), left=True, is_key=True),
         column("ttft", (interval(o.performance.ttft_s, 1e3) for o in options)),
         column("tpot", (interval(o.performance.tpot_s, 1e3) for o in options)),
-        column("stream", (interval(o.performance.stream_tokens_per_s) for o in options)),
+        column("stream", (significant(o.performance.stream_tokens_per_s.likely) for o in options)),
         column("all", (interval(o.performance.output_tokens_per_s) for o in options)),
         column("rent_hour", (say.money(o.cost.rent.total if o.cost.rent else None, rate) for o in options)),
         column(
@@ -109,15 +109,19 @@ def columns(answer: Answer, rows: Sequence[int], say: Words, named: bool) -> lis
             "buy_token", (say.money(o.cost.buy_token.usd_per_million_output_alone if o.cost.buy_token else None, rate) for o in options)
         ),
         column("watts", (number(o.cost.watts) for o in options)),
-        column("weights_gib", (gibibytes(o.budget.weight_bytes) for o in options)),
-        column("used_gib", (gibibytes(o.budget.usable_bytes - o.budget.kv_bytes - o.budget.outside_bytes) for o in options)),
-        column("kv_gib", (gibibytes(o.budget.kv_bytes) for o in options)),
+        column("gib", (held(o) for o in options)),
         column("fits", (f"{o.performance.users_at_mean_length:,.0f}" for o in options)),
         column("bound", (f"{say(o.bound)}/{say(o.prefill_bound)}" for o in options), left=True),
     ]
     if answer.slo or answer.workload.load == "rate":
         made.append(column("meets", (say("yes" if o.meets else "no") for o in options)))
     return made
+
+
+def held(option: Option) -> str:
+    """GiB a card: what is used before any request, and what is left for the cache."""
+    budget = option.budget
+    return f"{gibibytes(budget.usable_bytes - budget.kv_bytes - budget.outside_bytes)} + {gibibytes(budget.kv_bytes)}"
 
 
 def layout_name(option: Option, named: bool) -> str:
@@ -231,16 +235,16 @@ def assumed(answer: Answer, say: Words, width: int) -> str:
     if answer.options:
         lengths = answer.workload.lengths
         engines = ", ".join(dict.fromkeys(f"{o.layout.engine} {o.layout.engine_version}".strip() for o in answer.options))
-        kv = ", ".join(dict.fromkeys(o.layout.kv for o in answer.options))
+        kv = ", ".join(dict.fromkeys("auto, 16 bit" if o.layout.kv == "auto" else o.layout.kv for o in answer.options))
         longest = max((o.budget.max_model_len for o in answer.options), default=int(lengths.input_tokens + lengths.output_tokens))
         lines.append(say("assumed_engine", engines=engines, kv=kv, tokens=f"{longest:,}"))
     a = answer.assumptions
     if a is not None and answer.options:
         lines.append(say("assumed_use", share=f"{a.utilization:.0%}"))
-        bought = {"years": number(a.years), "interest": f"{a.interest_per_year:.1%}", "host": number(a.host_usd_per_card)}
-        bought |= {"network": number(a.network_usd_per_card), "kwh": number(a.electricity_usd_per_kwh), "pue": number(a.pue)}
+        bought = {"years": f"{a.years:g}", "interest": f"{a.interest_per_year:.1%}", "host": number(a.host_usd_per_card)}
+        bought |= {"network": number(a.network_usd_per_card), "kwh": f"{a.electricity_usd_per_kwh:g}", "pue": f"{a.pue:g}"}
         lines.append(say("assumed_buy", rack=number(a.rack_usd_per_kw_month), **bought))
-        lines.append(say("assumed_cny", rate=number(a.cny_per_usd)))
+        lines.append(say("assumed_cny", rate=f"{a.cny_per_usd:g}"))
     lines.append(say("assumed_off"))
     return section(say("assumed_head"), [*lines, *(say.said(note) for note in answer.notes)], width)
 
