@@ -63,7 +63,7 @@ def test_patterns_fill_their_groups(entry: dict[str, str]) -> None:
 
 def test_refusals_are_said_in_chinese() -> None:
     say = words("zh")
-    assert say.said("the weights take 128.5 GiB a card, which has 24.0 GiB") == "权重每卡需 128.5 GiB,而每卡只有 24.0 GiB"
+    assert say.said("the weights take 128.5 GiB a card, which has 24.0 GiB") == "权重每卡需 128.5 GiB，而每卡只有 24.0 GiB"
     assert say.said("something that nobody translated") == "something that nobody translated"
 
 
@@ -84,7 +84,7 @@ def test_cut_tables_keep_every_column_and_fit(cells: list[str], width: int) -> N
     assert max(cell_len(line) for line in table(columns, width).splitlines()) <= width
 
 
-@given(st.text(st.sampled_from("ab 中文,。 "), max_size=300), st.integers(20, 80))
+@given(st.text(st.sampled_from("ab 中文，。 "), max_size=300), st.integers(20, 80))
 def test_wrapped_lines_fit_and_lose_nothing(text: str, width: int) -> None:
     lines = wrapped(text, width).splitlines()
     assert all(cell_len(line) <= width or " " not in line.strip() for line in lines)

@@ -16,7 +16,9 @@ CARDS_HELP = 'Cards, with commas: "RTX 4090, 8x H100 SXM", or all. Without a cou
 @takes(load=Load, choice=Choice, money=Money, sources=Sources, form=Form)
 def plan(
     model: Annotated[str, MODEL],
-    cards: Annotated[str | None, typer.Option("--cards", help=CARDS_HELP + " Default: eight popular ones.", show_default=False)] = None,
+    cards: Annotated[
+        str | None, typer.Option("--cards", help=CARDS_HELP + " Default: eight popular ones, or all with a budget.", show_default=False)
+    ] = None,
     budget_usd_per_hour: Annotated[float | None, typer.Option("--budget-usd-per-hour", help="Rent at most.", show_default=False)] = None,
     full: Annotated[bool, typer.Option("--full", help="Show every layout, not the best of each count and weight format.")] = False,
     *,

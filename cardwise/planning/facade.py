@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cardwise.planning.simulate import Simulated
 
 POPULAR = "RTX 4090, RTX 5090, L40S, A100 SXM 80GB, H100 SXM, H200 SXM, B200, MI300X"
-"""What is compared when nobody names a card."""
+"""What is compared when nobody names a card; with a budget all are."""
 MOST_REQUESTS, MOST_USERS = 100_000, 20_000
 """Requests and users of one simulation."""
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
@@ -217,9 +217,10 @@ def question(model: str, cards: str | None = None, **options: Unpack[Options]) -
             f"max model length is {longest:,}; a request has {needed:,} tokens, input and output; raise it or shorten the request"
         )
     limits = (_milliseconds("ttft", options.get("ttft")), _milliseconds("tpot", options.get("tpot")))
+    found = read_model(model, options.get("configs"), options.get("online", False))
     return Question(
-        architecture=read_model(model, options.get("configs"), options.get("online", False)),
-        cards=tuple(parse_cards(cards if cards is not None else POPULAR)),
+        architecture=found,
+        cards=tuple(parse_cards(cards if cards is not None else "all" if options.get("budget_usd_per_hour") else POPULAR)),
         workload=load,
         assumptions=assumptions(**options),
         engine=engine if engine == "auto" else engine_info(engine).name,
@@ -237,6 +238,7 @@ def question(model: str, cards: str | None = None, **options: Unpack[Options]) -
         link=wire,
         power_limit_w=_optional("power limit", options.get("power_limit"), 1.0, 1e5),
         price_usd_per_card_hour=_optional("price", options.get("price"), 0.0, 1e5),
+        notes=tuple(filter(None, (found.notes,))),
     )
 
 

@@ -50,22 +50,22 @@ def _ttft(option: Option) -> str:
 def _facts_zh(option: Option) -> str:
     p = option.performance
     price, how = _price(option)
-    text = f"每用户 {significant(p.stream_tokens_per_s.likely)} tok/s,合计 {significant(p.output_tokens_per_s.likely)} tok/s"
-    return text if price is None else f"{text},每百万输出 token {significant(price)} 美元({'租用' if how == 'rented' else '购买'})"
+    text = f"每用户 {significant(p.stream_tokens_per_s.likely)} tok/s，合计 {significant(p.output_tokens_per_s.likely)} tok/s"
+    return text if price is None else f"{text}，每百万输出 token {significant(price)} 美元（{'租用' if how == 'rented' else '购买'}）"
 
 
 def verdict_zh(answer: Answer) -> str:
     """Chinese."""
     if not answer.options:
         first = answer.refusals[0] if answer.refusals else None
-        why = f":{first.cards}x {first.accelerator}:{first.reason}" if first else ""
+        why = f"：{first.cards}x {first.accelerator}：{first.reason}" if first else ""
         return f"所问的布局都无法运行 {answer.model}{why}。"
     cheap, fast, small = (answer.options[order[0]] for order in (answer.by_cost, answer.by_speed, answer.by_simplicity))
     if not cheap.meets:
-        return f"没有布局能满足所给的限制。最接近的是 {name_of(fast)}:{_facts_zh(fast)},TTFT {_ttft(fast)}。"
-    parts = [f"成本最低:{name_of(cheap)}:{_facts_zh(cheap)},TTFT {_ttft(cheap)}。"]
+        return f"没有布局能满足所给的限制。最接近的是 {name_of(fast)}：{_facts_zh(fast)}，TTFT {_ttft(fast)}。"
+    parts = [f"成本最低：{name_of(cheap)}：{_facts_zh(cheap)}，TTFT {_ttft(cheap)}。"]
     if fast is not cheap:
-        parts.append(f"最快:{name_of(fast)}:{_facts_zh(fast)}。")
+        parts.append(f"最快：{name_of(fast)}：{_facts_zh(fast)}。")
     if small.layout.cards < cheap.layout.cards and small is not fast:
-        parts.append(f"用卡最少:{name_of(small)}:{_facts_zh(small)}。")
+        parts.append(f"用卡最少：{name_of(small)}：{_facts_zh(small)}。")
     return "".join(parts)

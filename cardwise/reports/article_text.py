@@ -16,7 +16,7 @@ def article_text(claims: Sequence[Claim], lang: str = "en", width: int = 120) ->
     columns = [
         Column("", tuple(claim.id for claim, _ in said), "left", True),
         Column(say("verdict"), tuple(verdict for _, verdict in said), "left"),
-        Column(say("claim"), tuple(claim.claim for claim, _ in said), "left"),
+        Column(say("claim"), tuple(claim.claim for claim, _ in said), "left", prose=True),
     ]
     return "\n\n".join([table(columns, width), *(one(claim, verdict, say, width) for claim, verdict in said)]) + "\n"
 

@@ -144,7 +144,7 @@ def ranking(comparison: Comparison, say: Words, width: int) -> str:
         Column("GB/s", tuple(f"{row.card.bandwidth_bytes_per_s / 1e9:,.0f}" for row in rows)),
         Column("W", tuple(number(row.card.tdp_w) for row in rows)),
         Column(say("rent_card"), tuple(price(row.rent) for row in rows)),
-        Column(say("note"), tuple(say.said(row.why) for row in rows), "left"),
+        Column(say("note"), tuple(say.said(row.why) for row in rows), "left", prose=True),
     ]
     if not predicted:
         columns = [column for column in columns if column.heading not in (say("weights"), say("engine"), say("note"))]

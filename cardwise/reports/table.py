@@ -7,23 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+PROSE = 36
+"""Columns that wrapped text needs at least."""
 PADDING = 2
 """Columns between two cells: one that rich pads, and one that its box draws as a space."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading (lines) and a cell for every row. `key`: the column is repeated when a table is cut."""
+    """A heading (lines) and a cell for every row. `key`: the column is repeated when a table is cut. `prose`: its cells may be wrapped."""
 
     heading: str
     cells: tuple[str, ...]
     align: Literal["left", "right"] = "right"
     key: bool = False
+    prose: bool = False
 
     def natural(self) -> int:
         from rich.cells import cell_len
 
-        return max(cell_len(line) for text in (self.heading, *self.cells) for line in (text.split("\n") or [""]))
+        widest = max(cell_len(line) for text in (self.heading, *self.cells) for line in text.split("\n"))
+        return min(widest, PROSE) if self.prose else widest
 
 
 def table(columns: Sequence[Column], width: int) -> str:
@@ -56,8 +60,11 @@ def _rendered(columns: Sequence[Column], width: int) -> str:
     from rich.text import Text
 
     drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, PADDING - 1, 0, 0), collapse_padding=True)
+    deepest = max(column.heading.count("\n") for column in columns)
+    wrapping = any(column.prose for column in columns)
     for column in columns:
-        drawn.add_column(Text(column.heading), justify=column.align, vertical="bottom", overflow="fold")
+        heading = "\n" * (deepest - column.heading.count("\n")) + column.heading
+        drawn.add_column(Text(heading), justify=column.align, overflow="fold", no_wrap=wrapping and not column.prose)
     for row in zip(*(column.cells for column in columns), strict=True):
         drawn.add_row(*(Text(cell) for cell in row))
     sink = io.StringIO()
@@ -86,7 +93,7 @@ def _pieces(text: str) -> list[str]:
         if "\u2e80" <= letter <= "\uffef":
             pieces += [word] if word else []
             word = ""
-            if letter in ",。;:、)」" and pieces:
+            if letter in "，。；：、）」？！" and pieces:
                 pieces[-1] += letter
             else:
                 pieces.append(letter)
