@@ -1,13 +1,13 @@
 """Everything that can go wrong, as a tree. A person sees `message`: one line with the value, the limit, the next step.
 
-    CardwiseError             exit code 2; the command line catches this one class
-      UnknownName             a card, model, engine or format that the catalogue lacks; lists the nearest names
-      AmbiguousName           a name that could mean several things; lists them
-      BadInput                a number, option or file that cannot be used
-        BadFile               a file that cannot be read: truncated, wrong kind, wrong encoding, missing field
-      MissingFact             a number is needed that no source states and no rule derives
-      CannotRun               a layout that the engine or the card would refuse; `reason` and `fix`
-      NotSupported            a question that this version does not answer yet
+CardwiseError             exit code 2; the command line catches this one class
+  UnknownName             a card, model, engine or format that the catalogue lacks; lists the nearest names
+  AmbiguousName           a name that could mean several things; lists them
+  BadInput                a number, option or file that cannot be used
+    BadFile               a file that cannot be read: truncated, wrong kind, wrong encoding, missing field
+  MissingFact             a number is needed that no source states and no rule derives
+  CannotRun               a layout that the engine or the card would refuse; `reason` and `fix`
+  NotSupported            a question that this version does not answer yet
 """
 
 from __future__ import annotations
