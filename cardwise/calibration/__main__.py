@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from cardwise.calibration.evidence import from_file, measured_cases
-from cardwise.calibration.program import fit_all
+from cardwise.calibration.program import Options, fit_all
 from cardwise.errors import CardwiseError
 
 
@@ -21,11 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--evidence", type=Path)
     parser.add_argument("--predictions", type=Path)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--runs", type=int, default=250)
+    parser.add_argument("--dry", action="store_true")
     given = parser.parse_args(arguments)
     try:
         measured = from_file(given.evidence) if given.evidence else list(measured_cases())
-        fit_all(measured, iterations=1 if given.quick else 4, predictions=given.predictions, say=lambda text: print(text, flush=True))
+        fit_all(measured, Options(runs=given.runs, predictions=given.predictions, dry=given.dry), lambda text: print(text, flush=True))
     except CardwiseError as error:
         print(f"cardwise: {error.message}", file=sys.stderr)
         return 2

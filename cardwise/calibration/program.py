@@ -17,8 +17,20 @@ from cardwise.calibration.fit import Floats, Job, Problem, jobs_of, macro_error,
 from cardwise.calibration.intervals import Residual
 
 DATA = Path(__file__).parents[1] / "catalogue" / "data" / "calibration"
-MOST_RUNS_OF_A_SOURCE = 250
+SMALLEST_GROUP = 10
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`runs`: at most about so many runs of a source enter the fit. `steps`: of each of the two stages. `dry`: nothing is written but
+    `predictions`.
+    """
+
+    runs: int = 250
+    steps: int = 4
+    predictions: Path | None = None
+    dry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +41,26 @@ class LeaveOut:
     logs: Floats
 
 
-def fit_all(measured: Sequence[Measured], iterations: int, predictions: Path | None, say: Say) -> None:
+def fit_all(measured: Sequence[Measured], options: Options, say: Say) -> None:
     """Fits, leaves out, and writes effects.csv, intervals.csv, known.csv, accuracy.csv and fit.toml."""
     jobs, reasons = jobs_of(measured)
     say(f"{len(measured)} cases, {sum(len(j.rows) for j in jobs)} can be simulated in {len(jobs)} runs, {len(reasons)} cannot")
-    small = Problem(measured, thinned(jobs, measured, MOST_RUNS_OF_A_SOURCE))
-    values, spreads, logs, matrix = fit(small, iterations, say)
+    small = Problem(measured, thinned(jobs, measured, options.runs))
+    values, spreads, logs, matrix = fit(small, options.steps, say)
     effects = small.as_effects(values)
     whole = Problem(measured, jobs)
     fitted = whole.evaluate(effects)
     say(f"all rows: macro error {macro_error(whole.groups, fitted, whole.target):.3f} over {len(small.index)} effects")
     left_out = [leave_out(kind, small, whole, values, logs, matrix, say) for kind in ("card", "source")]
-    write_effects(small, values, spreads)
-    write_known(jobs)
-    write_intervals(whole, left_out)
-    write_accuracy(whole, fitted, left_out)
-    write_fit(whole, small, fitted, left_out)
-    if predictions is not None:
+    if not options.dry:
+        write_effects(small, values, spreads)
+        write_known(jobs)
+        write_intervals(whole, left_out)
+        write_accuracy(whole, fitted, left_out)
+        write_fit(whole, small, fitted, left_out)
+    if options.predictions is not None:
         for name, found in (("fitted", fitted), *((left.kind, left.logs) for left in left_out)):
-            write_predictions(predictions / f"{name}.csv", whole, found, reasons)
+            write_predictions(options.predictions / f"{name}.csv", whole, found, reasons)
 
 
 def fit(problem: Problem, iterations: int, say: Say) -> tuple[Floats, Floats, Floats, Floats]:
@@ -125,9 +138,7 @@ def knowledge_when_left_out(kind: str, job: Job, generations: Mapping[str, set[s
 
 def write_intervals(whole: Problem, left_out: Sequence[LeaveOut]) -> None:
     """Quantiles of both leave-outs together, by regime."""
-    generations: dict[str, set[str]] = defaultdict(set)
-    for job in whole.jobs:
-        generations[job.setup.accelerator.generation].add(job.setup.accelerator.family or job.setup.accelerator.name)
+    generations = card_families(whole.jobs)
     residuals = []
     for left in left_out:
         position = 0
@@ -141,6 +152,32 @@ def write_intervals(whole: Problem, left_out: Sequence[LeaveOut]) -> None:
                 position += 1
     rows = [(name, f"{w.low:.3f}", f"{w.high:.3f}", w.cases) for name, w in sorted(intervals.quantiles(residuals).items())]
     _write(DATA / "intervals.csv", ("regime", "low", "high", "cases"), rows)
+
+
+def coverage(whole: Problem, left: LeaveOut) -> float:
+    """Share of left-out cases inside the interval that they would have been given: mean over sources and metrics, as in the macro error."""
+    intervals.widths.cache_clear()
+    intervals.width.cache_clear()
+    generations = card_families(whole.jobs)
+    inside: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    position = 0
+    for job in whole.jobs:
+        known = knowledge_when_left_out(left.kind, job, generations)
+        for case in job.cases:
+            ratio = whole.target[position] - left.logs[position]
+            if np.isfinite(ratio):
+                width = intervals.width(case.metric, job.setup.workload.load, known)
+                inside[whole.groups[position]].append(bool(width.low <= ratio <= width.high))
+            position += 1
+    return float(np.mean([np.mean(hits) for hits in inside.values() if len(hits) >= SMALLEST_GROUP]))
+
+
+def card_families(jobs: Iterable[Job]) -> dict[str, set[str]]:
+    """Card families measured, by generation."""
+    generations: dict[str, set[str]] = defaultdict(set)
+    for job in jobs:
+        generations[job.setup.accelerator.generation].add(job.setup.accelerator.family or job.setup.accelerator.name)
+    return generations
 
 
 def group_errors(whole: Problem, logs: Floats) -> dict[tuple[str, str], tuple[int, float, float]]:
@@ -172,6 +209,7 @@ def write_fit(whole: Problem, small: Problem, fitted: Floats, left_out: Sequence
         f"effects = {len(small.index)}",
         f"macro_error_fitted = {macro_error(whole.groups, fitted, whole.target):.4f}",
         *(f"macro_error_{left.kind}_out = {macro_error(whole.groups, left.logs, whole.target):.4f}" for left in left_out),
+        *(f"coverage_{left.kind}_out = {coverage(whole, left):.3f}" for left in left_out),
     ]
     (DATA / "fit.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -21,7 +21,6 @@ _WORDS = (
     ("sycl", r"\bsycl\b"),
     ("flash attention", r"flash attention|-fa 1|\bfa=1\b"),
     ("hipblaslt", r"hipblaslt"),
-    ("speculative", r"speculative decoding on|\bmtp\b|eagle"),
 )
 _COMPILED = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _WORDS)
 _WORKERS = re.compile(r"(prefill|decode) (\d+)x\(tp(\d+) dp(\d+) moe_tp(\d+) moe_ep(\d+)\)")

@@ -24,6 +24,8 @@ from cardwise.passes.architectures import architecture
 from cardwise.passes.batch import arithmetic
 from cardwise.workload import Lengths, LoadKind, Workload
 
+SHORT_PROMPT = 32.0
+"""Tokens of the prompt of a single-stream run that states only its output: chat tools send one sentence."""
 CHAT_SPREAD = 0.7
 """Standard deviation of the logarithm of lengths in chat traces (ShareGPT) where only the mean is stated."""
 
@@ -212,7 +214,9 @@ def workload(case: Case, replicas: int = 1) -> Workload:
         default_input, default_output = 217.4, 201.6
     given_input, given_output = case.input_tokens, case.output_tokens
     if given_input is None:
-        given_input = default_input if given_output is None or case.metric != "decode_tok_s" else 0.0
+        given_input = (
+            {"decode_tok_s": 0.0, "output_tok_s": SHORT_PROMPT}.get(case.metric, default_input) if load == "single" else default_input
+        )
     if given_output is None:
         given_output = default_output
     chat = load in ("rate", "offline") and (says(settings, "ShareGPT") or given_input != int(given_input))
