@@ -6,22 +6,20 @@ KIB, MIB, GIB, TIB = 2.0**10, 2.0**20, 2.0**30, 2.0**40
 KILO, MEGA, GIGA, TERA = 1e3, 1e6, 1e9, 1e12
 MILLISECOND, MICROSECOND = 1e-3, 1e-6
 HOUR, YEAR_HOURS = 3600.0, 8760.0
+SMALLEST_DECIMALS = 12
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """`value` with `digits` significant digits and thousands separators, never in scientific notation."""
+    """`value` with `digits` significant digits and thousands separators, never in scientific notation.
+
+    Below 10^-12 nothing is left but zeros.
+    """
     if value != value or value in (float("inf"), float("-inf")):
         return str(value)
     if value == 0:
         return "0"
-    exponent = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
-    if exponent >= digits:
-        return f"{value:,.0f}"
-    decimals = digits - exponent
-    scaled = abs(value)
-    while exponent == 0 and scaled < 0.1 and decimals < 12:
-        scaled, decimals = scaled * 10, decimals + 1
-    return f"{value:,.{decimals}f}"
+    exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the rounded value: 9.997 is 10.0, not 10.00
+    return f"{value:,.{min(max(digits - 1 - exponent, 0), SMALLEST_DECIMALS)}f}"
 
 
 def gib(value_bytes: float) -> str:

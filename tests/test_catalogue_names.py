@@ -138,6 +138,13 @@ def test_lists_of_cards(text: str, expected: list[tuple[int | None, str]]) -> No
     assert [(count, card.name) for count, card in parse_cards(text)] == expected
 
 
+@pytest.mark.parametrize(("text", "name"), [("RTX 9999", "RTX 9999"), ("8x RTX 9999", "RTX 9999"), ("8x H900", "H900")])
+def test_an_unknown_card_is_named_as_it_was_written(text: str, name: str) -> None:
+    """`RT`, x, 9999 is not a reading of `RTX 9999`."""
+    with pytest.raises(UnknownName, match=f"unknown card {name!r}; nearest: "):
+        parse_cards(text)
+
+
 def test_all_is_every_card() -> None:
     assert len(parse_cards(" ALL ")) == len(accelerators())
 

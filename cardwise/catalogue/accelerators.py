@@ -12,7 +12,7 @@ from functools import lru_cache
 from cardwise.catalogue.derive import FIELDS, RATES, TEXTS, Rules, build
 from cardwise.catalogue.load import CARD_LIMITS, DATA, Table, forgets, user_tables
 from cardwise.catalogue.names import Entry, Index, index
-from cardwise.errors import AmbiguousName, BadInput, MissingFact, UnknownName
+from cardwise.errors import AmbiguousName, BadInput, CardwiseError, MissingFact, UnknownName
 from cardwise.hardware import Accelerator
 from cardwise.layout import MAX_CARDS
 
@@ -84,15 +84,16 @@ def parse_cards(text: str) -> list[tuple[int | None, Accelerator]]:
 
 
 def _counted(part: str) -> tuple[int | None, Accelerator]:
+    """`8x RTX 4090`, `RTX 4090 x8` or a name alone. A name comes first: the `X` of `RTX 4090` is no sign of a count."""
     try:
         return None, accelerator(part)
     except UnknownName as unknown:
-        readings = [match.group("count", "name") for pattern in (_COUNT_FIRST, _COUNT_LAST) if (match := pattern.fullmatch(part))]
-        if not readings:
+        first, last = _COUNT_FIRST.fullmatch(part), _COUNT_LAST.fullmatch(part)
+        readings = [match.group("count", "name") for match in (first, last) if match]
+        known = next((reading for reading in readings if _is_known(reading[1])), None)
+        if known is None and not first:
             raise unknown from None
-    digits, name = readings[0]
-    if len(readings) > 1 and not _is_known(name):  # `4090 x8`: the first number is the name
-        digits, name = readings[1]
+    digits, name = known or readings[0]
     count = int(digits) if len(digits) < 10 else MAX_CARDS + 1
     if not 1 <= count <= MAX_CARDS:
         raise BadInput(f"{part!r} asks for {digits} cards; the count must lie between 1 and {MAX_CARDS:,}")
@@ -100,10 +101,14 @@ def _counted(part: str) -> tuple[int | None, Accelerator]:
 
 
 def _is_known(name: str) -> bool:
+    """Whether the catalogue knows what is meant, if only as one of several or as a card of which a fact is missing."""
     try:
-        return bool(named(name))
+        accelerator(name)
     except UnknownName:
         return False
+    except CardwiseError:
+        return True
+    return True
 
 
 def _sized(catalogue: _Catalogue, name: str, lenient: bool) -> Accelerator | None:

@@ -76,6 +76,7 @@ class Index:
         known = {**{key: names[0] for key, names in self.shared.items()}, **self.own}
         key = keys(text)[0]
         close = get_close_matches(key, known, n=6, cutoff=0.6) or [k for k in known if key and key in k][:3]
+        close = close or get_close_matches(key, known, n=6, cutoff=0.5)
         return tuple(dict.fromkeys(known[match] for match in close))[:3]
 
 
