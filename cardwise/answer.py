@@ -70,6 +70,12 @@ class Cost:
     watts: float | None
     joules_per_output_token: float | None
 
+    @property
+    def paid(self) -> tuple[str, TokenCost] | None:
+        """`rented` where a rent is known, else `bought`, and the cost of tokens so; None without a price or without output."""
+        ways = (("rented", self.rent_token), ("bought", self.buy_token))
+        return next(((how, token) for how, token in ways if token is not None and token.usd_per_million_output_alone is not None), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

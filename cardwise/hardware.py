@@ -66,7 +66,8 @@ class Accelerator:
 class Link:
     """How the cards of one node talk: bytes/s in one direction per card as specified, and whether peers reach each other directly.
 
-    `kind`: nvlink, nvlink-bridge, nvswitch, pcie, xgmi, unified, ethernet, none.
+    `kind`: nvlink, nvlink-bridge, nvswitch, pcie, xgmi, unified, ethernet, none. `between`: the link between machines, over which the
+    stages of a pipeline talk when one copy spans several; None: this link serves both.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Link:
     peer_to_peer: bool
     source: str
     generation: str = ""
+    between: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)

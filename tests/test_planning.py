@@ -199,3 +199,70 @@ def test_assumptions_are_the_catalogues_unless_said() -> None:
     said = facade.assumptions(utilization=0.2, cny=7.3)
     assert (said.utilization, said.cny_per_usd, said.years) == (0.2, 7.3, cost_assumptions().years)
     assert said.sources["utilization"].kind == "user"
+
+
+def test_one_stream_keeps_one_replica_busy() -> None:
+    """Eight cards answer one person no faster than one card does, unless they share the model."""
+    one = facade.plan("llama-3.1-8b", "1x H100 SXM", weights="bf16").options[0]
+    eight = by_layout(facade.plan("llama-3.1-8b", "8x H100 SXM", weights="bf16"))
+    copies = eight["bf16", "x8 replicas", 8]
+    assert math.isclose(copies.performance.output_tokens_per_s.likely, one.performance.output_tokens_per_s.likely)
+    assert copies.performance.busy_share <= 1 / 8
+    assert copies.cost.paid is not None and one.cost.paid is not None
+    dear, cheap = (c.paid[1].usd_per_million_blended for c in (copies.cost, one.cost) if c.paid)
+    assert math.isclose(dear, 8 * cheap)
+
+
+def test_an_offline_run_is_ranked_by_all_tokens_and_nobody_waits() -> None:
+    answer = facade.plan("llama-3.1-8b", "1x RTX 4090", offline=True, requests=200)
+    rates = [answer.options[i].performance.output_tokens_per_s.likely for i in answer.by_speed]
+    assert rates == sorted(rates, reverse=True) and len(rates) > 1
+    assert "TTFT" not in answer.verdict and "a user" not in answer.verdict
+
+
+def test_without_a_price_the_verdict_does_not_speak_of_cost() -> None:
+    answer = facade.plan("qwen3-30b-a3b", "M3 Max 40-core")
+    assert all(option.cost.paid is None for option in answer.options) and answer.options
+    assert "cost" not in answer.verdict and "no price being known" in answer.verdict and "成本" not in answer.verdict_zh
+    best = answer.options[answer.by_cost[0]]
+    assert best.layout.cards == 1 and best.performance.output_tokens_per_s.likely == max(
+        o.performance.output_tokens_per_s.likely for o in answer.options if o.layout.cards == 1
+    )
+
+
+def test_tensor_parallelism_stays_inside_the_machine() -> None:
+    """Two machines of eight: eight ranks talk over NVLink and only the stages over the network, which is faster than sixteen over it."""
+    options = by_layout(facade.plan("deepseek-r1", "16x H100 SXM", concurrency=32))
+    inside, across = options["fp8", "TP8 PP2", 16], options["fp8", "TP16", 16]
+    assert "NVLink" in inside.link and "InfiniBand" in inside.link and "NVLink" not in across.link
+    assert inside.performance.tpot_s.likely < across.performance.tpot_s.likely
+
+
+@pytest.mark.parametrize(
+    ("model", "cards", "options", "reason", "fix"),
+    [
+        ("qwen3-30b-a3b", "2x M3 Max 40-core", {"weights": "q4_k_m"}, "splits rows inside one machine", "--pp"),
+        ("llama-3.1-8b", "RTX 4090", {"engine": "vllm", "kv": "q8_0"}, "vllm has no KV cache in q8_0", "fp16, fp8"),
+        ("llama-3.1-8b", "RTX 4090", {"engine": "llama.cpp", "kv": "fp8"}, "llama.cpp has no KV cache in fp8", "q8_0"),
+        ("llama-3.1-8b", "MI300X", {"engine": "tensorrt-llm"}, "does not run on AMD cards", "vllm, sglang"),
+        (
+            "llama-3.1-8b",
+            "RTX 4090",
+            {"engine": "llama.cpp", "weights": "awq-int4"},
+            "has no awq-int4 kernel",
+            "bf16, fp16, int8, q8_0, q4_k_m",
+        ),
+    ],
+)
+def test_what_an_engine_cannot_do_is_refused_with_what_it_can(
+    model: str, cards: str, options: dict[str, Any], reason: str, fix: str
+) -> None:
+    answer = facade.plan(model, cards, **options)
+    refused = [refusal for refusal in answer.refusals if reason in refusal.reason]
+    assert refused and all(fix in refusal.fix for refusal in refused)
+
+
+def test_a_cache_that_one_engine_has_chooses_it() -> None:
+    assert facade.plan("llama-3.1-8b", "RTX 4090", kv="q8_0").engine == "llama.cpp"
+    assert facade.plan("llama-3.1-8b", "RTX 4090", kv="fp8").engine == "vllm"
+    assert facade.plan("llama-3.1-8b", "RTX 4090", engine="llama.cpp", weights="bf16").options

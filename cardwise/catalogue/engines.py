@@ -27,7 +27,8 @@ class EngineInfo:
 
     `kernels`: families of weight kernels (`WeightFormat.kernel`) that it has. `minimum`: oldest NVIDIA generation per family; `native`: the
     first generation whose own arithmetic is used, older ones unpack to 16 bit. `arguments`: its word for each setting. `kv_at_start`: the
-    cache of the whole context is allocated at start. `embedding_on_host`: the token embedding stays in system memory.
+    cache of the whole context is allocated at start. `embedding_on_host`: the token embedding stays in system memory. `caches`: formats of
+    the KV cache that it has; empty where that is not known. `one_machine`: its tensor parallelism does not leave a machine.
     """
 
     name: str
@@ -43,6 +44,8 @@ class EngineInfo:
     data_parallel_attention: bool
     kv_at_start: bool
     embedding_on_host: bool
+    one_machine: bool
+    caches: tuple[str, ...] = ()
 
     def runs(self, kernel: str, vendor: str, generation: str) -> bool:
         """Whether weights of this kernel family run on a card; an unknown generation is not refused."""
@@ -77,10 +80,12 @@ def engine_info(engine: str) -> EngineInfo:
         native=merged.get("native", {}),
         arguments=merged.get("arguments", {}),
         command=merged["command"],
+        caches=tuple(merged.get("caches", ())),
         **{
             flag: bool(merged.get(flag, False))
             for flag in (
                 "tensor_parallel", "pipeline_parallel", "expert_parallel", "data_parallel_attention", "kv_at_start", "embedding_on_host",
+                "one_machine",
             )
         },
     )  # fmt: skip

@@ -60,6 +60,7 @@ class EngineStep:
         self.cache_rate = accelerator.bandwidth_bytes_per_s * efficiency.attention_bandwidth
         self.state_rate = accelerator.bandwidth_bytes_per_s * efficiency.state_bandwidth
         self.wire_rate = link.bytes_per_s * efficiency.reduce_share
+        self.stage_rate = (link.between or link).bytes_per_s * efficiency.reduce_share
         self.attention_ranks = layout.attention_tensor_parallel
 
     # --- the operators ---------------------------------------------------------------------------------------------
@@ -219,7 +220,7 @@ class EngineStep:
             operators.append(Operator("all-reduce", Work(message_bytes=message * count, launches=count), seconds, link_seconds=seconds))
         if layout.pipeline_parallel > 1:
             hops = layout.pipeline_parallel
-            seconds = send_seconds(message, self.efficiency.reduce_seconds, self.wire_rate) * hops * (rows > 0)
+            seconds = send_seconds(message, self.efficiency.reduce_seconds, self.stage_rate) * hops * (rows > 0)
             operators.append(Operator("pipeline send", Work(message_bytes=message * hops), seconds, link_seconds=seconds))
         return operators
 

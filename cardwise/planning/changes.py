@@ -19,7 +19,7 @@ from cardwise.workload import Workload
 WORTH = 1.03
 """A change that speeds up by less than this is not worth saying."""
 NARROWER = ("fp8", "awq-int4", "q8_0", "q4_k_m")
-NARROWER_KV = {"llama.cpp": "q8_0"}
+NARROWER_KV = ("fp8", "q8_0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,9 @@ def nearby(question: Question, card: Accelerator, layout: Layout, failing: bool)
         budget_usd_per_hour=None,
     )
     if layout.kv in ("auto", "fp16", "bf16"):
-        kv = NARROWER_KV.get(layout.engine, "fp8")
-        yield "kv", kv, replace(fixed, kv=kv)
+        known = engine_info(layout.engine).caches or NARROWER_KV
+        for kv in [name for name in NARROWER_KV if name in known][:1]:
+            yield "kv", kv, replace(fixed, kv=kv)
     for weights in dict.fromkeys((*weights_for(replace(question, weights=()), card, layout.engine), *NARROWER)):
         file_of_llama_cpp = weight_format(weights).kernel.startswith("gguf")
         if weights != layout.weights and file_of_llama_cpp == (layout.engine == GGUF_ENGINE):
@@ -95,7 +96,7 @@ def nearby(question: Question, card: Accelerator, layout: Layout, failing: bool)
             replace(_shorter(fixed, share), workload=replace(question.workload, lengths=shorter)),
         )
     for count in dict.fromkeys((layout.cards + 1, 2 * layout.cards)):
-        yield "cards", f"{count}x", replace(_free(fixed), cards=((count, card),))
+        yield "cards", f"{count}", replace(_free(fixed), cards=((count, card),))
     for word in ("pcie-p2p", "nvlink"):
         if layout.cards_per_replica > 1 and word != question.link:
             yield "link", word, replace(fixed, link=word)

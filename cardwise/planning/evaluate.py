@@ -14,10 +14,10 @@ from cardwise.calibration.setup import Setup, context, shares
 from cardwise.calibration.validate import knowledge
 from cardwise.catalogue.engine_memory import memory_constants
 from cardwise.catalogue.formats import cache_format, weight_format
-from cardwise.catalogue.links import link
+from cardwise.catalogue.links import link, node
 from cardwise.efficiency import Efficiency
 from cardwise.errors import CannotRun, CardwiseError
-from cardwise.hardware import Accelerator
+from cardwise.hardware import Accelerator, Link
 from cardwise.laws.memory import memory_budget, valid_split
 from cardwise.layout import Layout
 from cardwise.passes.batch import Batch
@@ -50,7 +50,7 @@ def setup_of(question: Question, candidate: Candidate) -> Setup:
     """The simulation's inputs for one replica of a candidate."""
     layout, card, rules = candidate.layout, candidate.card, candidate.rules
     weights = weight_format(layout.weights, engine=layout.engine, native=question.architecture.weight_format)
-    wire = link(card, layout.cards_per_replica, said=question.link)
+    wire = link_of(card, layout, question.link)
     workload = share_of_load(question.workload, layout.replicas)
     if workload.load == "rate" and workload.requests is None and len(question.cards) > MANY_CARDS:
         workload = replace(workload, requests=FEWER_REQUESTS)
@@ -67,8 +67,23 @@ def setup_of(question: Question, candidate: Candidate) -> Setup:
         power_limit_w=question.power_limit_w,
         max_model_len=question.max_model_len,
         memory_share=question.memory_share,
-        shares=shares(workload.load, float(question.workload.users), workload.users, layout.replicas),
+        shares=shares_of(question.workload, workload, layout.replicas),
     )
+
+
+def link_of(card: Accelerator, layout: Layout, said: str) -> Link:
+    """The link of one copy. Where it spans machines, tensor parallelism stays inside each as long as it fits, and stages talk over the
+    network."""
+    spanned, inside = layout.cards_per_replica, layout.tensor_parallel
+    if not spanned > node(card).cards >= inside > 1:
+        return link(card, spanned, said=said)
+    own, between = link(card, inside, said=said), link(card, spanned, said=said)
+    return own if own.kind == between.kind else replace(own, name=f"{own.name}; between machines {between.name}", between=between)
+
+
+def shares_of(whole: Workload, one: Workload, replicas: int) -> float:
+    """How many of one replica's loads the whole load is. A single stream keeps one replica busy, however many there are."""
+    return 1.0 if whole.load == "single" else shares(whole.load, float(whole.users), one.users, replicas)
 
 
 def default_backend(card: Accelerator) -> str:
@@ -107,7 +122,7 @@ def refusal(question: Question, card: Accelerator, layout: Layout, error: Cardwi
 def check_fits(question: Question, candidate: Candidate) -> tuple[Setup, MemoryBudget] | Refusal:
     """Everything that can be known without a simulation: does it run, does it split, does it fit, does one request fit."""
     try:
-        check_runs(candidate.card, candidate.layout.weights, candidate.info)
+        check_runs(candidate.card, candidate.layout, candidate.info)
         made = setup_of(question, candidate)
         budget = budget_for(question, candidate, made)
     except CardwiseError as error:
@@ -172,7 +187,7 @@ def performance_of(question: Question, served: Served, parts: float, replicas: i
         running=served.peak_running * parts,
         preemptions=round(served.preemptions * parts),
         goodput_share=served.goodput_share,
-        busy_share=served.busy_share,
+        busy_share=served.busy_share * parts / replicas,
         prefill_share=served.prefill_share / max(served.busy_share, 1e-9),
         users_at_mean_length=budget.max_concurrency(mean_length) * replicas,
         users_at_max_length=budget.max_concurrency(question.max_model_len or lengths.input_tokens + lengths.output_tokens) * replicas,

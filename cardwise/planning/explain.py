@@ -23,7 +23,7 @@ from cardwise.planning.evaluate import LIMITS_BY_FIELD, budget_for, check_fits, 
 from cardwise.planning.layouts import Candidate, check_runs, rules_for
 from cardwise.planning.nearest import nearest
 from cardwise.planning.question import Question
-from cardwise.planning.search import candidates, combinations, usd_per_million
+from cardwise.planning.search import candidates, combinations
 from cardwise.planning.search import plan as search
 
 WAITING = 3.0
@@ -142,16 +142,8 @@ def explain(question: Question) -> Explanation:
 
 
 def best(answer: Answer) -> Option | None:
-    """The option that keeps the limits at the lowest cost, or the highest rate where no price is known."""
-
-    def key(option: Option) -> tuple[bool, float, float]:
-        return (
-            not option.meets,
-            usd_per_million(option) or float("inf"),
-            -option.performance.output_tokens_per_s.likely / option.layout.cards,
-        )
-
-    return min(answer.options, key=key, default=None)
+    """The option that keeps the limits at the lowest cost, or the highest rate of a card where no price is known."""
+    return answer.options[answer.by_cost[0]] if answer.options else None
 
 
 def candidate_of(question: Question, card: Accelerator, layout: Layout) -> Candidate:
@@ -167,7 +159,7 @@ def _nearest_candidate(question: Question, card: Accelerator, answer: Answer) ->
         for count in [asked] if asked else sorted({refusal.cards for refusal in answer.refusals}):
             for candidate in candidates(question, card, asked, count, engine, weights):
                 try:
-                    check_runs(card, weights, candidate.info)
+                    check_runs(card, candidate.layout, candidate.info)
                     budget = budget_for(question, candidate, setup_of(question, candidate))
                 except CardwiseError:
                     continue

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cardwise.catalogue.engines import EngineInfo, engine_info, engine_rules
-from cardwise.catalogue.formats import weight_format
+from cardwise.catalogue.engines import EngineInfo, engine_info, engine_names, engine_rules
+from cardwise.catalogue.formats import cache_format, weight_format
+from cardwise.catalogue.links import node
 from cardwise.engine import EngineRules
 from cardwise.errors import CannotRun
 from cardwise.hardware import Accelerator
@@ -18,15 +19,19 @@ from cardwise.planning.question import Question
 COUNTS = (1, 2, 3, 4, 6, 8, 16, 32)
 DATA_CENTRE_VENDORS = ("NVIDIA", "AMD", "Intel", "Habana")
 GGUF_ENGINE = "llama.cpp"
+COMMON = ("bf16", "fp16", "fp8", "int8", "nvfp4", "awq-int4", "q8_0", "q4_k_m", "mlx-4bit", "exl3-4.0bpw")
+"""Weight formats that are offered instead of one that an engine lacks."""
 
 
 def engine_for(question: Question, card: Accelerator) -> str:
-    """The engine asked for, else the usual one: vLLM where it runs, llama.cpp on Apple, on APUs and for GGUF weights."""
+    """The engine asked for, else the usual one: vLLM where it runs, llama.cpp on Apple, on APUs and for formats that it alone has."""
     if question.engine != "auto":
         return question.engine
     if any(weight_format(name).kernel.startswith("gguf") for name in question.weights):
         return GGUF_ENGINE
     info = engine_info("vllm")
+    if not _has_cache(info, question.kv) and _has_cache(engine_info(GGUF_ENGINE), question.kv):
+        return GGUF_ENGINE
     if card.vendor not in info.vendors or card.unified_memory or not info.runs("f16", card.vendor, card.generation):
         return GGUF_ENGINE
     return "vllm"
@@ -102,13 +107,31 @@ def splits(count: int, info: EngineInfo, architecture: Architecture, question: Q
                 yield tensor, pipeline, replicas
 
 
-def check_runs(card: Accelerator, weights: str, info: EngineInfo) -> None:
-    """Raises CannotRun when the engine does not run on the card or with these weights on it."""
+def check_runs(card: Accelerator, layout: Layout, info: EngineInfo) -> None:
+    """Raises CannotRun when the engine does not run on the card, or not with these weights, this cache or this split."""
     if card.vendor not in info.vendors:
-        raise CannotRun(f"{info.name} does not run on {card.vendor} cards", f"engines for {card.vendor}: see cardwise cards {card.name!r}")
-    found = weight_format(weights)
-    _, kernel = arithmetic(found, card)
-    if not info.runs(found.kernel, card.vendor, card.generation) and not info.runs(kernel, card.vendor, card.generation):
+        others = [name for name in engine_names() if card.vendor in engine_info(name).vendors]
+        fix = f"on {card.vendor} cards run {', '.join(others)}" if others else ""
+        raise CannotRun(f"{info.name} does not run on {card.vendor} cards", fix)
+    if not _has_kernel(info, layout.weights, card):
         raise CannotRun(
-            f"{info.name} has no {weights} kernel for {card.name} ({card.generation})", f"take one of {', '.join(info.kernels)}"
+            f"{info.name} has no {layout.weights} kernel for {card.name} ({card.generation})",
+            f"take one of {', '.join(name for name in COMMON if _has_kernel(info, name, card)) or 'another engine'}",
         )
+    if not _has_cache(info, layout.kv):
+        raise CannotRun(f"{info.name} has no KV cache in {layout.kv}", f"take one of {', '.join(info.caches)}")
+    held = node(card).cards
+    if info.one_machine and layout.tensor_parallel > held:
+        reason = f"tensor parallel {layout.tensor_parallel}: {info.name} splits rows inside one machine, which has {held} {card.name}"
+        raise CannotRun(reason, "split by layers, with --pp")
+
+
+def _has_kernel(info: EngineInfo, weights: str, card: Accelerator) -> bool:
+    """Whether the engine runs the format on the card, in its own arithmetic or unpacked."""
+    found = weight_format(weights, info.name)
+    _, kernel = arithmetic(found, card)
+    return any(info.runs(name, card.vendor, card.generation) for name in (found.kernel, kernel))
+
+
+def _has_cache(info: EngineInfo, kv: str) -> bool:
+    return not info.caches or cache_format(kv).name in info.caches

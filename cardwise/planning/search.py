@@ -182,41 +182,48 @@ def within_budget(budget: float, options: list[Option]) -> tuple[list[Option], l
 
 def usd_per_million(option: Option) -> float | None:
     """Rent where known, else what owning costs, per million output tokens."""
-    for cost in (option.cost.rent_token, option.cost.buy_token):
-        if cost is not None and cost.usd_per_million_output_alone is not None:
-            return cost.usd_per_million_output_alone
-    return None
+    return option.cost.paid[1].usd_per_million_output_alone if option.cost.paid else None
 
 
 def rank(options: list[Option], key: Callable[[int], tuple[Any, ...]]) -> tuple[int, ...]:
     return tuple(sorted(range(len(options)), key=key))
 
 
-def pareto(options: list[Option]) -> tuple[int, ...]:
-    """Options that no other beats in both cost per token and tokens/s of a stream."""
-    priced = [(usd_per_million(o), o.performance.tpot_s.likely, i) for i, o in enumerate(options)]
+def slowness(option: Option, load: str) -> float:
+    """Seconds of a token: of a stream, or of all together where nobody waits for a stream."""
+    performance = option.performance
+    return 1.0 / performance.output_tokens_per_s.likely if load == "offline" else performance.tpot_s.likely
+
+
+def pareto(options: list[Option], load: str) -> tuple[int, ...]:
+    """Options that no other beats in both cost per token and `slowness`."""
+    priced = [(usd_per_million(o), slowness(o, load), i) for i, o in enumerate(options)]
     known = sorted((c, t, i) for c, t, i in priced if c is not None)
     front, best = [], float("inf")
-    for _, tpot, index in known:
-        if tpot < best:
+    for _, slow, index in known:
+        if slow < best:
             front.append(index)
-            best = tpot
+            best = slow
     return tuple(front)
 
 
 def answer(question: Question, options: list[Option], refusals: list[Refusal]) -> Answer:
-    """Rankings, Pareto front and verdict over the options."""
-    worst = float("inf")
+    """Rankings, Pareto front and verdict over the options. Options without a price come last, by tokens/s of a card."""
+    load = question.workload.load
 
-    def cost_key(i: int) -> tuple[bool, float]:
-        return not options[i].meets, usd_per_million(options[i]) or worst
+    def cost(option: Option) -> tuple[float, float]:
+        usd = usd_per_million(option)
+        return float("inf") if usd is None else usd, -option.performance.output_tokens_per_s.likely / option.layout.cards
+
+    def cost_key(i: int) -> tuple[bool, float, float]:
+        return not options[i].meets, *cost(options[i])
 
     def speed_key(i: int) -> tuple[bool, float]:
-        return not options[i].meets, options[i].performance.tpot_s.likely
+        return not options[i].meets, slowness(options[i], load)
 
-    def simple_key(i: int) -> tuple[bool, int, int, float]:
+    def simple_key(i: int) -> tuple[bool, int, int, float, float]:
         layout = options[i].layout
-        return not options[i].meets, layout.cards, layout.pipeline_parallel + layout.replicas, usd_per_million(options[i]) or worst
+        return not options[i].meets, layout.cards, layout.pipeline_parallel + layout.replicas, *cost(options[i])
 
     architecture = question.architecture
     cache = cache_format("fp16" if question.kv == "auto" else question.kv)
@@ -235,7 +242,7 @@ def answer(question: Question, options: list[Option], refusals: list[Refusal]) -
         by_cost=rank(options, cost_key),
         by_speed=rank(options, speed_key),
         by_simplicity=rank(options, simple_key),
-        pareto=pareto(options),
+        pareto=pareto(options, load),
         verdict="",
         notes=question.notes,
     )

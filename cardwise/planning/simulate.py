@@ -82,7 +82,7 @@ def simulate(question: Question, trace: Path | None = None) -> Simulated:
     budget = budget_for(asked, candidate_of(asked, card, option.layout), made)
     step, limits = step_of(made, made.layout, factors), limits_of(made, budget, factors, replace(option.layout, replicas=1))
     replicas = option.layout.replicas
-    traces = one_load(step, limits, made, replicas) if requests is None else each_share(step, limits, requests, replicas)
+    traces = one_load(step, limits, made) if requests is None else each_share(step, limits, requests, replicas)
     before = factors.first_token_seconds
     served = together(summarise(traces[0], before, asked.slo), made.shares) if requests is None else whole(traces, before, asked)
     return Simulated(
@@ -97,9 +97,9 @@ def simulate(question: Question, trace: Path | None = None) -> Simulated:
     )
 
 
-def one_load(step: StepCost, limits: Limits, made: Setup, replicas: int) -> list[Trace]:
-    """A synthetic load is shared out evenly: every replica sees the same."""
-    return [run(step, limits, made.workload, sample=True)] * replicas
+def one_load(step: StepCost, limits: Limits, made: Setup) -> list[Trace]:
+    """A synthetic load is shared out evenly: every replica that has any sees the same."""
+    return [run(step, limits, made.workload, sample=True)] * math.ceil(made.shares)
 
 
 def together(one: Served, replicas: float) -> Served:
