@@ -14,7 +14,8 @@ from cardwise.catalogue.models import ModelFacts
 from cardwise.errors import UnknownName
 from cardwise.model import Architecture
 from cardwise.readers.config import read_config
-from cardwise.readers.directory import holds_model, read_json, read_path
+from cardwise.readers.directory import holds_model, read_path
+from cardwise.readers.json_file import read_json
 
 SUFFIXES = (".json", ".gguf", ".safetensors")
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from cardwise.errors import BadFile
 from cardwise.model import Architecture
 from cardwise.readers.config import read_config
+from cardwise.readers.json_file import read_json
 
-MAX_CONFIG_BYTES = 64 * 2**20
 STORED = {"BF16": "bf16", "F16": "fp16", "F32": "fp32", "F8_E4M3": "fp8"}
 
 
@@ -24,7 +22,7 @@ def read_path(path: str | Path) -> Architecture:
         raise BadFile(f"{place}: no such file or folder; give a config.json, a .gguf file, or the folder of a model")
     suffix = place.suffix.lower()
     if suffix == ".gguf":
-        from cardwise.readers.gguf import read_gguf
+        from cardwise.readers.gguf_fields import read_gguf
 
         return read_gguf(place)
     if suffix == ".safetensors" or place.name.endswith(".safetensors.index.json"):
@@ -37,24 +35,6 @@ def read_path(path: str | Path) -> Architecture:
 def holds_model(folder: Path) -> bool:
     """Whether a folder has a configuration or weights that `read_path` can read."""
     return folder.is_dir() and ((folder / "config.json").is_file() or any(folder.glob("*.gguf")))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that is one group of fields. Raises BadFile for anything else, however broken."""
-    try:
-        size = path.stat().st_size
-        if size > MAX_CONFIG_BYTES:
-            raise BadFile(f"{path}: {size:,} bytes; a configuration of more than {MAX_CONFIG_BYTES:,} is not read")
-        value = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise BadFile(f"{path}: not UTF-8 at byte {error.start:,}") from None
-    except OSError as error:
-        raise BadFile(f"{path}: {error.strerror or type(error).__name__}") from None
-    except (ValueError, RecursionError) as error:
-        raise BadFile(f"{path}: not valid JSON: {str(error)[:80]}") from None
-    if not isinstance(value, dict):
-        raise BadFile(f"{path}: holds no group of fields")
-    return value
 
 
 def _config(path: Path) -> Architecture:

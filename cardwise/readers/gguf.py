@@ -14,7 +14,6 @@ from math import prod
 from pathlib import Path
 
 from cardwise.errors import BadFile
-from cardwise.model import Architecture
 
 MAX_TENSORS, MAX_ENTRIES, MAX_NAME, MAX_KEPT = 1_000_000, 1_000_000, 65_535, 8192
 Value = str | int | float | bool | list[int | float | bool]
@@ -203,10 +202,3 @@ def _tensors(cursor: _Cursor, count: int) -> Iterator[GgufTensor]:
         if shape and shape[0] % block:
             raise cursor.bad(f"tensor {name[:60]!r} of type {label} has rows of {shape[0]:,} elements, no multiple of {block}")
         yield GgufTensor(name, label, shape, prod(shape) // block * size, offset)
-
-
-def read_gguf(path: str | Path) -> Architecture:
-    """The architecture of a GGUF file, from its metadata; bytes and elements from its tensors."""
-    from cardwise.readers.gguf_fields import architecture_of
-
-    return architecture_of(read_file(path), str(path))

@@ -10,7 +10,7 @@ from pathlib import Path
 from cardwise.errors import BadFile, UnknownName
 from cardwise.model import Architecture
 from cardwise.readers.config import read_config
-from cardwise.readers.gguf import GgufFile, Value
+from cardwise.readers.gguf import GgufFile, Value, read_file
 
 # `general.architecture` -> model_type; where a name covers several families, `_refined` decides by the metadata
 FAMILIES: Mapping[str, str] = {
@@ -148,3 +148,8 @@ def _latent(found: dict[str, object], metadata: Mapping[str, Value], names: set[
     found["num_key_value_heads"] = found.get("num_attention_heads")
     if not any(name.endswith("exp_probs_b.bias") for name in names):
         found["model_type"] = "deepseek_v2"
+
+
+def read_gguf(path: str | Path) -> Architecture:
+    """The architecture of a GGUF file, from its metadata; bytes and elements from its tensors."""
+    return architecture_of(read_file(path), str(path))

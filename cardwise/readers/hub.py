@@ -10,7 +10,7 @@ from typing import Any
 from cardwise.errors import NotSupported, UnknownName
 from cardwise.model import Architecture
 from cardwise.readers.config import read_config
-from cardwise.readers.directory import read_json
+from cardwise.readers.json_file import read_json
 
 
 def read_hub(name: str) -> Architecture:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cardwise.errors import BadFile
 from cardwise.readers.fields import short
+from cardwise.readers.json_file import read_json
 from cardwise.readers.quantization import part_of
 
 MAX_HEADER_BYTES = 100_000_000
@@ -150,8 +151,6 @@ def _counts(value: object) -> list[int] | None:
 
 
 def _shards(index: Path) -> list[Path]:
-    from cardwise.readers.directory import read_json
-
     weights = read_json(index).get("weight_map")
     if not isinstance(weights, dict) or not all(isinstance(file, str) for file in weights.values()):
         raise BadFile(f"{index}: field weight_map is missing or no table of file names")
