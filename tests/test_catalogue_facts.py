@@ -13,7 +13,9 @@ from cardwise.catalogue.accelerators import accelerator, accelerators
 from cardwise.catalogue.links import link, node
 from cardwise.catalogue.load import use_facts
 from cardwise.catalogue.prices import market, typical
-from cardwise.errors import BadFile, BadInput, UnknownName
+from cardwise.errors import BadFile, BadInput, CardwiseError, UnknownName
+from cardwise.passes.architectures import architecture
+from cardwise.planning import facade
 from cardwise.quantities import GIB, GIGA, TERA
 
 
@@ -145,3 +147,45 @@ def test_files_that_cannot_be_read(write: Write, tmp_path: Path) -> None:
         use_facts([write("accelerator,kind,price\n4090,rent_on_demand,\n", "p.csv")])
     with pytest.raises(BadFile, match="must be numbers"):
         use_facts([write("accelerator,kind,price\n4090,rent_on_demand,cheap\n", "p.csv")])
+
+
+MODEL = '[models."me/tuned"]\nlike = "Qwen/Qwen3-8B"\nsource = "my own fine-tune"\naliases = ["my-tuned"]\n'
+
+
+def test_one_file_holds_cards_prices_and_models(write: Write) -> None:
+    facade.use_facts([write(TEN_LINES.replace("name", "[[accelerator]]\nname", 1) + MODEL)])
+    assert accelerator("RTX 6090").memory_bytes == 48 * GIB
+    assert architecture("my-tuned").parameters == architecture("Qwen/Qwen3-8B").parameters
+    facade.use_facts([write(MODEL + '[[price]]\naccelerator = "4090"\nusd_per_hour = 0.22\n')])
+    assert architecture("me/tuned").source == "my own fine-tune"
+    found = typical(accelerator("RTX 4090"))
+    assert found is not None and found.amount == 0.22
+    facade.use_facts([])
+    with pytest.raises(UnknownName):
+        architecture("me/tuned")
+
+
+def test_a_file_that_is_one_card_may_hold_models_too(write: Write) -> None:
+    facade.use_facts([write(TEN_LINES + MODEL)])
+    assert accelerator("RTX 6090").tdp_w == 600 and architecture("my-tuned").layer_count == 36
+
+
+def test_files_of_the_home_folder_hold_models_too(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "config" / "cardwise").mkdir(parents=True)
+    write(MODEL, "config/cardwise/models.toml")
+    facade.use_facts([])
+    assert architecture("my-tuned").layer_count == 36
+    write(MODEL.replace("tuned", "other"), "config/cardwise/models.toml")
+    facade.use_facts([])
+    assert architecture("my-other").layer_count == 36
+    write("models = 3\n", "config/cardwise/models.toml")
+    with pytest.raises(BadFile, match="models must be tables"):
+        facade.use_facts([])
+
+
+def test_a_file_that_is_refused_changes_nothing(write: Write) -> None:
+    facade.use_facts([write(TEN_LINES)])
+    for bad in (write("[[price]]\nprice = -1\n", "bad.toml"), write("models = 3\n", "worse.toml")):
+        with pytest.raises(CardwiseError):
+            facade.use_facts([bad])
+        assert accelerator("RTX 6090").memory_bytes == 48 * GIB

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from cardwise.catalogue import formats, models
+from cardwise.catalogue.load import use_facts
 from cardwise.errors import AmbiguousName, BadFile, CardwiseError, NotSupported, UnknownName
 from cardwise.passes.architectures import architecture
 
@@ -19,15 +20,15 @@ def facts(tmp_path: Path):  # type: ignore[no-untyped-def]
     """Writes user facts and takes them back afterwards."""
 
     def use(text: str) -> Path:
-        path = tmp_path / f"facts{len(models._user_files)}.toml"
+        path = tmp_path / f"facts{len(files)}.toml"
         path.write_text(text, encoding="utf-8")
-        models.use_facts([path])
+        files.append(path)
+        use_facts(files)
         return path
 
+    files: list[Path] = []
     yield use
-    models._user_files.clear()
-    models.use_facts([])
-    models._tables.cache_clear()
+    use_facts([])
 
 
 def test_every_model_is_read_and_counts_as_the_index_says() -> None:
@@ -192,7 +193,7 @@ def test_the_hub_is_asked_only_on_demand(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_missing_file_of_facts() -> None:
     with pytest.raises(BadFile):
-        models.use_facts(["/nowhere/facts.toml"])
+        use_facts(["/nowhere/facts.toml"])
 
 
 def test_one_model_costs_one_family_file() -> None:

@@ -15,6 +15,7 @@ from cardwise.errors import UnknownName
 DATA = Path(__file__).parent / "data" / "formats.toml"
 GGUF_ARITHMETIC = ("fp16_acc16", "fp16", "bf16", "fp32")
 FEED_FORWARD_PARTS = ("dense", "experts", "shared")
+EXAMPLES = "give one such as bf16, fp8, awq-int4 or q4_k_m"
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +76,8 @@ def _weight_format(plain: str, asked: str) -> WeightFormat:
     if found:
         return found
     names = [*weight_formats(), *_weight_aliases()]
-    raise UnknownName("weight format", asked, get_close_matches(plain, names, 4, 0.5))
+    near = get_close_matches(plain, names, 4, 0.5) or get_close_matches(plain, names, 4, 0.3)
+    raise UnknownName("weight format", asked, near, "" if near else EXAMPLES)
 
 
 def weight_formats() -> tuple[str, ...]:
@@ -92,7 +94,7 @@ def cache_format(name: str) -> CacheFormat:
     for key, entry in entries.items():
         if word == key or word in entry.get("aliases", ()):
             return CacheFormat(key, entry["bits"], entry["source"], tuple(entry.get("aliases", ())))
-    raise UnknownName("KV cache format", name, get_close_matches(word, list(entries), 4, 0.3))
+    raise UnknownName("KV cache format", name, get_close_matches(word, list(entries), 4, 0.3), f"known: {', '.join(entries)}")
 
 
 def cache_formats() -> tuple[str, ...]:

@@ -14,13 +14,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cardwise.errors import BadFile, BadInput
+from cardwise.errors import BadFile, BadInput, CardwiseError
 
 DATA = Path(__file__).parent / "data"
 Table = dict[str, Any]
 
-# Tables that a person's file may hold.
+# Tables that a person's file may hold; those of models are read by `cardwise.catalogue.models`.
 USER_TABLES = ("accelerator", "price", "fabric", "node", "derive", "usable", "reported")
+MODELS = "models"
 # Bounds that only a slip of the hand exceeds: numbers outside are refused, by key. Units are in the keys.
 RATE_LIMITS = (1e-3, 1e6)
 CARD_LIMITS: Mapping[str, tuple[float, float]] = {
@@ -43,6 +44,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "network_gb_s": (1e-3, 1e5),
 }
 _given: tuple[Path, ...] = ()
+_version = 0
 _caches: list[Callable[[], None]] = []
 
 
@@ -51,16 +53,33 @@ def forgets(clear: Callable[[], None]) -> None:
     _caches.append(clear)
 
 
-def use_facts(paths: Iterable[str | Path]) -> None:
+def use_facts(paths: Iterable[str | Path], check: Callable[[], object] | None = None) -> None:
     """Takes the facts of these TOML or CSV files on top of the catalogue; called once before any question, with the values of `--facts`.
 
-    Raises BadFile when a file is missing or unreadable, BadInput for a key or number in it that cannot be used.
+    `check`: reads what other modules take from the files. Raises BadFile when a file is missing or unreadable, BadInput for a key or number
+    in it that cannot be used; the files of the call before then stay in force.
     """
-    global _given
-    _given = tuple(Path(path).expanduser() for path in paths)
+    before = _given
+    _take(tuple(Path(path).expanduser() for path in paths))
+    try:
+        user_tables()
+        if check is not None and user_files():
+            check()
+    except CardwiseError:
+        _take(before)
+        raise
+
+
+def _take(paths: tuple[Path, ...]) -> None:
+    global _given, _version
+    _given, _version = paths, _version + 1
     for clear in (user_tables.cache_clear, *_caches):
         clear()
-    user_tables()
+
+
+def version() -> int:
+    """Changes whenever the person's facts change; part of the key of whoever keeps answers."""
+    return _version
 
 
 def read_toml(name: str) -> Table:
@@ -108,13 +127,14 @@ def _user_file(path: Path) -> dict[str, list[Table]]:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadFile(f"{path}: not valid TOML: {error}") from None
+    content.pop(MODELS, None)
     defaults: Table = {key: content.pop(key) for key in ("generation", "vendor") if key in content}
     if "name" in content:  # a file that is one card, without a [[accelerator]] line
         content = {"accelerator": [content]}
     tables: dict[str, list[Table]] = {}
     for kind, value in content.items():
         if kind not in USER_TABLES:
-            raise BadInput(f"{path}: unknown table [[{kind}]]; known: {', '.join(USER_TABLES)}")
+            raise BadInput(f"{path}: unknown table [[{kind}]]; known: {', '.join((*USER_TABLES, MODELS))}")
         entries = value if isinstance(value, list) else [value]
         if not all(isinstance(entry, dict) for entry in entries):
             raise BadInput(f"{path}: {kind} must be a table; write [[{kind}]] and its keys below")

@@ -10,12 +10,13 @@ from __future__ import annotations
 import csv
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cardwise.catalogue.load import MODELS, forgets, user_files
 from cardwise.errors import AmbiguousName, BadFile, UnknownName
 
 DATA = Path(__file__).with_name("data") / "models"
@@ -53,33 +54,14 @@ class ModelFacts:
     notes: str = ""
 
 
-_user_files: list[Path] = []
-
-
-def version() -> int:
-    """Changes whenever the user's facts change; part of the key of whoever keeps answers."""
-    return len(_user_files)
-
-
-def use_facts(paths: Iterable[str | Path]) -> None:
-    """Adds models from the user's TOML files, each with tables [models."id"]. They come before the catalogue's. Raises BadFile."""
-    for path in paths:
-        file = Path(path)
-        _tables(str(file))
-        if file not in _user_files:
-            _user_files.append(file)
-    _index.cache_clear()
-    _keys.cache_clear()
-
-
 @cache
 def _tables(path: str) -> dict[str, dict[str, Any]]:
-    """The tables of one family file by model id."""
+    """The tables of one family file, or of a person's file, by model id."""
     try:
         data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadFile(f"{path}: {error}") from None
-    models = data.get("models", {})
+    models = data.get(MODELS, {})
     if not isinstance(models, dict) or not all(isinstance(table, dict) for table in models.values()):
         raise BadFile(f'{path}: models must be tables such as [models."org/name"]')
     return models
@@ -88,7 +70,9 @@ def _tables(path: str) -> dict[str, dict[str, Any]]:
 @cache
 def _index() -> dict[str, Listed]:
     listed: dict[str, Listed] = {}
-    for path in _user_files:
+    for path in user_files():
+        if path.suffix.lower() == ".csv":
+            continue
         for id, table in _tables(str(path)).items():
             aliases = table.get("aliases", [])
             if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
@@ -102,8 +86,12 @@ def _index() -> dict[str, Listed]:
     return listed
 
 
+forgets(_tables.cache_clear)
+forgets(_index.cache_clear)
+
+
 def listed() -> tuple[Listed, ...]:
-    """Every model of the catalogue, in the order of the index."""
+    """Every model, a person's own first, then the catalogue in the order of its index. Raises BadFile when a person's file is broken."""
     return tuple(_index().values())
 
 
@@ -133,6 +121,9 @@ def _keys() -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, list[
         by_plain.setdefault(plain(entry.id), []).append(entry.id)
         by_shape.setdefault(shapeless(entry.id), []).append(entry.id)
     return by_alias, by_plain, by_shape
+
+
+forgets(_keys.cache_clear)
 
 
 def model_id(name: str) -> str:

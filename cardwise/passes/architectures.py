@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from cardwise.catalogue import models
+from cardwise.catalogue.load import version
 from cardwise.catalogue.models import ModelFacts
 from cardwise.errors import UnknownName
 from cardwise.model import Architecture
@@ -31,7 +32,7 @@ def architecture(name_or_path: str, *, configs: Path | None = None, online: bool
     if is_path(name_or_path, path):
         return read_path(path)
     try:
-        return _catalogued(models.model_id(name_or_path), models.version())
+        return _catalogued(models.model_id(name_or_path), version())
     except UnknownName as unknown:
         file = configs / f"{name_or_path.replace('/', '--')}_config.json" if configs is not None else None
         if file is not None and file.is_file():

@@ -6,7 +6,6 @@ Every argument has the name and the unit of the command line's option. A call lo
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -159,22 +158,9 @@ def validate(
 
 
 def use_facts(paths: Iterable[str | Path]) -> None:
-    """Takes a person's own cards, prices, links and models (docs/adding-a-card.md) on top of the catalogue. Raises BadFile, BadInput."""
-    cards: list[Path] = []
-    own_models: list[Path] = []
-    for path in map(Path, paths):
-        (own_models if _holds_models(path) else cards).append(path)
-    load.use_facts(cards)
-    if own_models:
-        models.use_facts(own_models)
-
-
-def _holds_models(path: Path) -> bool:
-    """Whether a TOML file has tables of models; anything unreadable is left to the reader of cards, which says what is wrong."""
-    try:
-        return path.suffix.lower() == ".toml" and "models" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
+    """Takes a person's own cards, prices, links and models, in any number of files (docs/adding-a-card.md, docs/adding-a-model.md), on top
+    of the catalogue and of the files in ~/.config/cardwise. Raises BadFile, BadInput."""
+    load.use_facts(paths, check=models.listed)
 
 
 def read_model(name: str, configs: str | Path | None = None, online: bool = False) -> Architecture:
@@ -197,10 +183,10 @@ def question(model: str, cards: str | None = None, **options: Unpack[Options]) -
         raise BadInput(f"percentile is {percentile:g}; it must be one of {', '.join(f'{p:g}' for p in PERCENTILES)}")
     engine = options.get("engine", "auto")
     words = options.get("weights", "auto")
-    weights = () if words in ("", "auto") else tuple(part.strip() for part in words.split(",") if part.strip())
+    weights = () if words in ("", "auto") else tuple(part.strip() for part in words.lower().split(",") if part.strip())
     for word in weights:
         weight_format(word)
-    kv = options.get("kv", "auto") or "auto"
+    kv = options.get("kv", "auto").strip().lower() or "auto"
     if kv != "auto":
         cache_format(kv)
     rent = options.get("rent", "on_demand").replace("-", "_")
