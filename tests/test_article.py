@@ -13,6 +13,8 @@ from cardwise.laws import article as law
 from cardwise.planning.article import ANSWERS, Claim, claims, essay_cases
 from cardwise.planning.article.claim import VERDICTS_ZH
 from cardwise.planning.article.page import page
+from cardwise.reports.article_text import article_text
+from cardwise.reports.catalogue_records import article_record
 
 fitted = pytest.mark.skipif(not (DATA / "calibration" / "effects.csv").exists(), reason="the shipped fit is missing: make fit")
 VERDICTS = {
@@ -209,6 +211,18 @@ def test_essay_is_reproduced_with_its_assumptions() -> None:
     assert cases["balance_rtx-4090"].right == pytest.approx(164, abs=0.5)  # 165.2 / 1.008: FP32 sums
     right = cases["tokens_rtx-4090"].right
     assert right is not None and right < 0.3 * cases["tokens_rtx-4090"].printed
+
+
+@fitted
+def test_the_command_prints_the_essay_after_the_claims() -> None:
+    cases = essay_cases()
+    for lang, name in (("en", "Balance batch, 4090"), ("zh", "平衡批次，4090")):
+        text = article_text(claims(only=("A8",)), cases, lang, 200)
+        assert re.search(rf"^{name} +sequences +330 +330\.0 +164 ", text, re.MULTILINE)
+        assert text.index("A8") < text.index(name)
+    record = article_record(claims(only=("A8",)), cases)
+    assert [case["id"] for case in record["essay"]] == [case.id for case in cases]
+    assert record["essay"][0]["right"] is None
 
 
 def test_the_page_of_the_docs_has_these_verdicts() -> None:

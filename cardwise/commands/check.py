@@ -74,15 +74,15 @@ def accuracy(*, form: Form) -> None:
 
 @takes(form=Form)
 def article(*, form: Form) -> None:
-    """Every claim of "Why not use a 4090?": its figure, its formula recomputed, the right figure, the verdict."""
-    from cardwise.planning.article import claims
+    """Every claim of "Why not use a 4090?": its figure, its formula recomputed, the right figure, the verdict; the essay's cases after."""
+    from cardwise.planning.article import claims, essay_cases
 
     lang = check_language(form.lang)
-    found = claims()
+    found, cases = claims(), essay_cases()
     if form.json:
         from cardwise.reports.catalogue_records import article_record
 
-        return write_json(article_record(found))
+        return write_json(article_record(found, cases))
     from cardwise.reports.article_text import article_text
 
-    write(article_text(found, lang, width()))
+    write(article_text(found, cases, lang, width()))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cardwise.catalogue.prices import Market
 from cardwise.hardware import Accelerator, Link
 from cardwise.planning.article.claim import Claim
+from cardwise.planning.article.essay import EssayCase
 from cardwise.planning.compare import CardRow, Comparison
 from cardwise.planning.shapes import KnownModel, Shape
 from cardwise.planning.shipped import Accuracy
@@ -137,9 +138,11 @@ def accuracy_record(accuracy: Accuracy) -> Record:
     return document("accuracy", 1, {"fit": dict(accuracy.fit), "rows": rows})
 
 
-def article_record(claims: Sequence[Claim]) -> Record:
+def article_record(claims: Sequence[Claim], cases: Sequence[EssayCase]) -> Record:
     """cardwise.article/1"""
-    return document("article", 1, {"claims": [claim(one) for one in claims]})
+    names = ("id", "name", "name_zh", "unit", "printed", "recomputed", "right", "note", "note_zh")
+    essay = [{name: getattr(case, name) for name in names} for case in cases]
+    return document("article", 1, {"claims": [claim(one) for one in claims], "essay": essay})
 
 
 def claim(one: Claim) -> Record:
