@@ -151,7 +151,7 @@ def evaluate(question: Question, candidate: Candidate, made: Setup, budget: Memo
     except CardwiseError as error:
         return refusal(question, candidate.card, candidate.layout, error)
     what = knowledge(made)
-    performance = performance_of(question, served, made.shares, candidate.layout.replicas, budget, what)
+    performance = performance_of(question, served, made.shares, candidate.layout, budget, what)
     decode_bound, prefill_bound = bounds(step, made, served)
     basis: Basis = intervals.basis(what, "output_tok_s", made.workload.load)
     return Option(
@@ -167,8 +167,9 @@ def evaluate(question: Question, candidate: Candidate, made: Setup, budget: Memo
     )
 
 
-def performance_of(question: Question, served: Served, parts: float, replicas: int, budget: MemoryBudget, what: str) -> Performance:
-    """Served numbers of one replica as estimates of the whole layout, which is `parts` such loads on `replicas` replicas."""
+def performance_of(question: Question, served: Served, parts: float, layout: Layout, budget: MemoryBudget, what: str) -> Performance:
+    """Served numbers of one replica as estimates of the whole layout, which is `parts` such loads on all replicas of `layout`."""
+    replicas, caches = layout.replicas, layout.replicas * layout.data_parallel
     load = question.workload.load
     tail = "median" if question.percentile == 50 else f"p{question.percentile:g}"
     lengths = question.workload.lengths
@@ -189,8 +190,8 @@ def performance_of(question: Question, served: Served, parts: float, replicas: i
         goodput_share=served.goodput_share,
         busy_share=served.busy_share * parts / replicas,
         prefill_share=served.prefill_share / max(served.busy_share, 1e-9),
-        users_at_mean_length=budget.max_concurrency(mean_length) * replicas,
-        users_at_max_length=budget.max_concurrency(question.max_model_len or lengths.input_tokens + lengths.output_tokens) * replicas,
+        users_at_mean_length=budget.max_concurrency(mean_length) * caches,
+        users_at_max_length=budget.max_concurrency(question.max_model_len or lengths.input_tokens + lengths.output_tokens) * caches,
     )
 
 

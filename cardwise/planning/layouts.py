@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cardwise.catalogue.engines import EngineInfo, engine_info, engine_names, engine_rules
 from cardwise.catalogue.formats import cache_format, weight_format
@@ -105,6 +105,19 @@ def splits(count: int, info: EngineInfo, architecture: Architecture, question: Q
                 continue
             if pipeline <= architecture.layer_count:
                 yield tensor, pipeline, replicas
+
+
+def expert_spreads(layout: Layout, info: EngineInfo, architecture: Architecture) -> list[Layout]:
+    """The ways in which experts lie on the ranks of a tensor-parallel layout: cut by all, whole on each (EP), and whole with attention
+    replicated so that every rank keeps the cache of its own sequences (DP attention), as far as the engine has them.
+    """
+    ranks = layout.tensor_parallel
+    spreads = [layout]
+    if architecture.has_experts and ranks > 1 and info.expert_parallel:
+        spreads.append(replace(layout, expert_parallel=ranks))
+        if info.data_parallel_attention:
+            spreads.append(replace(layout, expert_parallel=ranks, data_parallel=ranks))
+    return spreads
 
 
 def check_runs(card: Accelerator, layout: Layout, info: EngineInfo) -> None:

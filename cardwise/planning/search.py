@@ -16,7 +16,7 @@ from cardwise.hardware import Accelerator
 from cardwise.laws.memory import kv_bytes_per_token
 from cardwise.layout import Layout
 from cardwise.planning.evaluate import MANY_CARDS, check_fits, evaluate
-from cardwise.planning.layouts import Candidate, counts_for, engine_for, rules_for, splits, weights_for
+from cardwise.planning.layouts import Candidate, counts_for, engine_for, expert_spreads, rules_for, splits, weights_for
 from cardwise.planning.question import Question
 from cardwise.planning.verdict import verdict, verdict_zh
 
@@ -62,7 +62,8 @@ def candidates(question: Question, card: Accelerator, asked: int | None, count: 
             engine=engine,
             engine_version=question.engine_version,
         )
-        found.append(Candidate(layout, card, rules_for(question, card, engine, tensor), info))
+        rules = rules_for(question, card, engine, tensor)
+        found += [Candidate(spread, card, rules, info) for spread in expert_spreads(layout, info, question.architecture)]
     return found
 
 
