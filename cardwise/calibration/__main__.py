@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--evidence", type=Path)
     parser.add_argument("--predictions", type=Path)
-    parser.add_argument("--runs", type=int, default=250)
+    parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--dry", action="store_true")
     given = parser.parse_args(arguments)
     try:

@@ -28,7 +28,7 @@ Effects = dict[tuple[str, str], float]
 
 HUBER = 0.2
 NOISE = 0.15
-ROWS_OF_A_GROUP = 2.0  # a group of n rows weighs as much as 2 sqrt(n) independent ones would
+ROWS_OF_A_GROUP = 0.8  # a group of n rows weighs as much as 0.8 sqrt(n) independent ones would
 DIFFERENCE = 0.1
 LARGEST_STEP = 0.5
 FIT_BUNDLES = 48

@@ -27,7 +27,7 @@ class Options:
     `predictions`.
     """
 
-    runs: int = 250
+    runs: int = 200
     steps: int = 4
     predictions: Path | None = None
     dry: bool = False

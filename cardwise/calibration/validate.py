@@ -111,6 +111,8 @@ def validate(
     Raises BadFile or BadInput for a file or path that cannot be used; a broken row is answered `unsupported` and the rest goes on.
     """
     check_writable(out)
+    if any(out.exists() and path.exists() and out.samefile(path) for path in paths):
+        raise BadInput(f"{out} holds the cases; --out takes another file")
     if configs is not None and not configs.is_dir():
         raise BadInput(f"{configs} is not a directory; --configs takes a folder of <org>--<name>_config.json files")
     rows = [row for path in paths for row in read_cases(path)]
@@ -144,6 +146,8 @@ def check_writable(out: Path) -> None:
     folder = out.parent
     if out.is_dir():
         raise BadInput(f"{out} is a directory; --out takes a file")
+    if out.exists() and not out.is_file():
+        raise BadInput(f"{out} is no ordinary file; --out takes one")
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a directory; make it first")
     if not os.access(folder, os.W_OK) or (out.exists() and not os.access(out, os.W_OK)):

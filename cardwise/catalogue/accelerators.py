@@ -10,8 +10,9 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from cardwise.catalogue.derive import FIELDS, RATES, TEXTS, Rules, build
-from cardwise.catalogue.load import CARD_LIMITS, DATA, Table, forgets, user_tables
+from cardwise.catalogue.load import DATA, Table, forgets, user_tables
 from cardwise.catalogue.names import Entry, Index, index
+from cardwise.catalogue.own_facts import CARD_LIMITS
 from cardwise.errors import AmbiguousName, BadInput, CardwiseError, MissingFact, UnknownName
 from cardwise.hardware import Accelerator
 from cardwise.layout import MAX_CARDS
@@ -202,7 +203,10 @@ def _user_card(table: Table, raw: Mapping[str, Table]) -> Table:
             raise BadInput(f"{place}: {name}: unknown key {key}" + (f"; did you mean {near[0]}?" if near else ""))
     base: Table = dict(raw.get(name, {}))
     if "like" in table:
-        base = {key: value for key, value in raw[_index(raw).find(str(table["like"]))].items() if key not in OWN_KEYS}
+        try:
+            base = {key: value for key, value in raw[_index(raw).find(table["like"])].items() if key not in OWN_KEYS}
+        except CardwiseError as error:
+            raise BadInput(f"{place}: {name}: like: {error.message}") from None
     if "memory_gib" in table:
         base = {key: value for key, value in base.items() if key not in ("usable_mib", "reported_gib", "memory_options_gib")}
     merged = {**base, **table}

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from cardwise.catalogue.engine_versions import Version, date_in, days_between, padded, parse_version
 from cardwise.engine import EngineRules
-from cardwise.errors import UnknownName
+from cardwise.errors import BadInput, UnknownName
 from cardwise.quantities import GIB, MIB
 
 DATA = Path(__file__).parent / "data" / "engines"
@@ -165,7 +165,19 @@ def _entry(engine: str) -> tuple[dict[str, Any], dict[str, Any]]:
     for entry in _toml("others")["engines"]:
         if entry["name"] == name:
             return (_toml(entry["like"]), entry) if "like" in entry else (entry, {})
-    raise UnknownName("engine", engine, get_close_matches(name, [*engine_names(), *aliases], 4, 0.4))
+    near = get_close_matches(name, [*engine_names(), *aliases], 4, 0.6)
+    raise UnknownName("engine", engine, near, f"known: {', '.join(engine_names())}")
+
+
+def newest_known(engine: str, version: str) -> str:
+    """The newest version in the catalogue when `version` is a newer one, else ''. Raises BadInput for what is no version."""
+    info, own = _entry(engine)
+    if "versions" not in info or own.get("by_date") or date_in(version):
+        return ""
+    wanted, newest = parse_version(version, info.get("version_prefix", "")), info["versions"][-1]["from"]
+    if not wanted:
+        raise BadInput(f"{version!r} is no version of {info['name']}; say one such as {info.get('version_prefix', '')}{newest}")
+    return newest if wanted > parse_version(newest) else ""
 
 
 def _settings(info: Mapping[str, Any], version: str, measured: str, vendor: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from cardwise.catalogue.own_facts import check_numbers, check_table
 from cardwise.errors import BadFile, BadInput, CardwiseError
 
 DATA = Path(__file__).parent / "data"
@@ -22,27 +23,6 @@ Table = dict[str, Any]
 # Tables that a person's file may hold; those of models are read by `cardwise.catalogue.models`.
 USER_TABLES = ("accelerator", "price", "fabric", "node", "derive", "usable", "reported")
 MODELS = "models"
-# Bounds that only a slip of the hand exceeds: numbers outside are refused, by key. Units are in the keys.
-RATE_LIMITS = (1e-3, 1e6)
-CARD_LIMITS: Mapping[str, tuple[float, float]] = {
-    "memory_gib": (0.1, 1e5),
-    "usable_mib": (100, 1e8),
-    "reported_gib": (0.1, 1e5),
-    "bandwidth_gb_s": (1, 1e6),
-    "l2_mib": (0.01, 1e5),
-    "units": (1, 1e5),
-    "boost_mhz": (10, 1e5),
-    "interconnect_gb_s": (0.1, 1e5),
-    "tdp_w": (1, 1e5),
-    "msrp_usd": (1, 1e7),
-}
-LIMITS: Mapping[str, tuple[float, float]] = {
-    **CARD_LIMITS,
-    "price": (1e-4, 1e9),
-    "usd_per_hour": (1e-4, 1e5),
-    "cards": (1, 1e6),
-    "network_gb_s": (1e-3, 1e5),
-}
 _given: tuple[Path, ...] = ()
 _version = 0
 _caches: list[Callable[[], None]] = []
@@ -140,7 +120,7 @@ def _user_file(path: Path) -> dict[str, list[Table]]:
             raise BadInput(f"{path}: {kind} must be a table; write [[{kind}]] and its keys below")
         tables[kind] = [{**defaults, **entry, "file": str(path)} for entry in entries]
         for entry in tables[kind]:
-            check_numbers(str(path), str(entry.get("name") or entry.get("accelerator") or kind), entry)
+            check_table(str(path), kind, entry)
     return tables
 
 
@@ -155,16 +135,3 @@ def _price_row(path: Path, number: int, row: Table) -> Table:
         raise BadFile(f"{path}: row {number}: price {row['price']!r} and count {row.get('count')!r} must be numbers") from None
     check_numbers(str(path), f"row {number}", row)
     return {**{key: value for key, value in row.items() if key and value is not None}, "file": str(path)}
-
-
-def check_numbers(place: str, name: str, table: Mapping[str, Any]) -> None:
-    """Raises BadInput when a number of `table` is no number or lies outside its limits."""
-    for key, value in table.items():
-        limits = LIMITS.get(key) or (RATE_LIMITS if key.endswith(("_tflops", "_tops")) else None)
-        if limits is None:
-            continue
-        low, high = limits
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise BadInput(f"{place}: {name}: {key} is {value!r}; it must be a number")
-        if not low <= value <= high:
-            raise BadInput(f"{place}: {name}: {key} is {value:g}; it must lie between {low:g} and {high:,.0f}")

@@ -17,7 +17,7 @@ from statistics import median
 from cardwise.catalogue.accelerators import named
 from cardwise.catalogue.costs import cost_assumptions
 from cardwise.catalogue.load import Table, forgets, read_csv, user_tables
-from cardwise.errors import BadInput
+from cardwise.errors import BadInput, UnknownName
 from cardwise.hardware import Accelerator, Price
 from cardwise.quantities import YEAR_HOURS, significant
 
@@ -195,8 +195,12 @@ def _user_price(table: Table) -> Price:
     for value, known, what in ((kind, (*RENT, *BUY), "kind"), (unit, UNITS, "unit"), (currency, CURRENCIES, "currency")):
         if value not in known:
             raise BadInput(f"{place}: price of {table['accelerator']}: {what} is {value!r}; it must be one of {', '.join(known)}")
+    try:
+        names = named(str(table["accelerator"]))
+    except UnknownName as error:
+        raise BadInput(f"{place}: {error.message}") from None
     return Price(
-        accelerator=named(str(table["accelerator"]))[0] if len(named(str(table["accelerator"]))) == 1 else str(table["accelerator"]),
+        accelerator=names[0] if len(names) == 1 else str(table["accelerator"]),
         kind=kind,
         provider=YOURS,
         region=str(table.get("region", "")),
