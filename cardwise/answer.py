@@ -35,6 +35,7 @@ class Performance:
     """What the whole layout serves under the load. Times of a request in seconds, rates of the whole layout per second.
 
     `ttft_s` and `tpot_s` are means, the `_tail` ones at the percentile asked for. `goodput_share`: requests within the limits.
+    A request of one token has no time per output token: `tpot_s` and `stream_tokens_per_s` are then 0.
     `users_at_mean_length` / `users_at_max_length`: sequences whose cache fits at once.
     """
 

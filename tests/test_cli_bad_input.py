@@ -25,7 +25,15 @@ WRONG = [
     (["plan", MODEL, "--cards", "0x RTX 4090"], "between 1 and"),
     (["plan", MODEL, "--cards", "99999999999x RTX 4090"], "between 1 and"),
     (["plan", MODEL, *CARD, "--input", "-5"], "-5"),
-    (["plan", MODEL, *CARD, "--input", "0", "--output", "0"], "at least one token"),
+    (["plan", MODEL, *CARD, "--input", "0", "--output", "0"], "input tokens is 0"),
+    (["plan", MODEL, *CARD, "--output", "0"], "output tokens is 0"),
+    (["plan", MODEL, "--cards", "RTX 9999"], "unknown card 'RTX 9999'; nearest: "),
+    (["plan", MODEL, *CARD, "--engine", "vllm", "--engine-version", "new"], "'new' is no version of vllm; say one such as 0."),
+    (["plan", MODEL, *CARD, "--engine-version", "0.11.0"], "say --engine too"),
+    (["plan", MODEL, *CARD, "--batch", "4", "--requests", "8"], "say batch or requests"),
+    (["plan", MODEL, *CARD, "--tensor-parallel", "5"], "32 heads are not divisible by 5; valid counts are 1, 2, 4"),
+    (["plan", MODEL, *CARD, "--weights", "zzz"], "give one such as bf16"),
+    (["simulate", MODEL, *CARD, "--load", "trace.csv", "--rate", "3"], "exclude each other"),
     (["plan", MODEL, *CARD, "--input", "1000000000000"], "100,000,000"),
     (["plan", MODEL, *CARD, "--input", "many"], "--input"),
     (["plan", MODEL, *CARD, "--output", "-1"], "-1"),
@@ -134,6 +142,8 @@ def test_an_output_that_cannot_be_written(tmp_path: Path, capsys: pytest.Capture
     cases.write_text("case_id,model,accelerator,engine,metric\n", encoding="utf-8")
     assert "make it first" in one_line(["validate", str(cases), "--out", str(tmp_path / "no" / "out.csv")], capsys)
     assert "is a directory" in one_line(["validate", str(cases), "--out", str(tmp_path)], capsys)
+    assert "holds the cases" in one_line(["validate", str(cases), "--out", str(cases)], capsys)
+    assert "no ordinary file" in one_line(["validate", str(cases), "--out", "/dev/null"], capsys)
 
 
 TRACES = [
@@ -156,6 +166,8 @@ def test_facts_of_ones_own_that_are_wrong(tmp_path: Path, capsys: pytest.Capture
     facts = tmp_path / "facts.toml"
     facts.write_text('[[accelerator]]\nname = "X"\nlike = "RTX 4090"\nmemory_gib = -4\n', encoding="utf-8")
     assert "memory_gib" in one_line(["plan", MODEL, *CARD, "--facts", str(facts)], capsys)
+    facts.write_text('[[accelerator]]\nname = "X"\nlike = "RTX 4090"\naliases = 3\n', encoding="utf-8")
+    assert "aliases is 3; it must be a list of texts" in one_line(["plan", MODEL, *CARD, "--facts", str(facts)], capsys)
     facts.write_text("not toml at all", encoding="utf-8")
     assert "TOML" in one_line(["cards", "--facts", str(facts)], capsys)
 

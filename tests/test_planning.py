@@ -16,6 +16,7 @@ from cardwise.planning import facade
 from cardwise.planning.compare import compare
 from cardwise.planning.question import Question
 from cardwise.planning.search import plan
+from cardwise.planning.shapes import shape
 from cardwise.quantities import HOUR, MEGA
 
 CARDS = ("RTX 4090", "A100 SXM 80GB", "H100 SXM", "MI300X")
@@ -266,3 +267,40 @@ def test_a_cache_that_one_engine_has_chooses_it() -> None:
     assert facade.plan("llama-3.1-8b", "RTX 4090", kv="q8_0").engine == "llama.cpp"
     assert facade.plan("llama-3.1-8b", "RTX 4090", kv="fp8").engine == "vllm"
     assert facade.plan("llama-3.1-8b", "RTX 4090", engine="llama.cpp", weights="bf16").options
+
+
+def test_a_request_of_one_token_has_no_time_per_token() -> None:
+    answer = facade.plan("llama-3.1-8b", "RTX 4090, H100 SXM", output=1)
+    assert answer.options and all(o.performance.tpot_s.likely == o.performance.stream_tokens_per_s.likely == 0 for o in answer.options)
+    assert "a user" not in answer.verdict
+    first = [answer.options[i].performance.ttft_s.likely for i in answer.by_speed]
+    assert first == sorted(first)
+
+
+def test_what_the_question_itself_is_worth_saying() -> None:
+    long = facade.plan("llama-2-7b", "H100 SXM", input=6000)
+    assert any("longer than the 4,096" in note for note in long.notes)
+    newer = facade.plan("llama-2-7b", "H100 SXM", engine="vllm", engine_version="99.1")
+    assert any("99.1 is newer than the catalogue: predicted as " in note for note in newer.notes)
+    assert not facade.plan("llama-3.1-8b", "H100 SXM", engine="vllm", engine_version="0.11.0").notes
+
+
+@pytest.mark.parametrize(
+    ("card", "model", "engine", "weights"),
+    [
+        ("Ascend 910B3", "llama-3.1-8b", "lmdeploy", "bf16"),
+        ("M3 Max 40-core", "gpt-oss-20b", "llama.cpp", "mxfp4"),
+        ("GTX 1080 Ti", "llama-3.1-8b", "llama.cpp", "q8_0"),
+    ],
+)
+def test_the_usual_engine_of_a_card(card: str, model: str, engine: str, weights: str) -> None:
+    found = {(option.layout.engine, option.layout.weights) for option in facade.plan(model, card).options}
+    assert (engine, weights) in found and {name for name, _ in found} == {engine}
+
+
+def test_a_checkpoint_is_planned_with_the_bits_of_its_parts() -> None:
+    """Kimi-K2.5 keeps attention in 16 bit and its experts in groups of 32: as `cardwise model` counts it."""
+    option = facade.plan("kimi-k2.5", "8x H200 SXM", tensor_parallel=8).options[0]
+    read = shape(facade.read_model("kimi-k2.5"))
+    assert option.layout.weights == "int4"
+    assert dict(option.budget.weights_by_part)["experts"] * 8 == pytest.approx(dict(read.weight_bytes)["experts"], rel=1e-6)

@@ -60,7 +60,7 @@ def speed(option: Option, workload: Workload) -> float:
     """What a change is to raise: tokens/s of the stream for one user or a given rate, else of all."""
     performance = option.performance
     one = workload.load in ("single", "rate")
-    return (performance.stream_tokens_per_s if one else performance.output_tokens_per_s).likely
+    return (one and performance.stream_tokens_per_s.likely) or performance.output_tokens_per_s.likely
 
 
 def nearby(question: Question, card: Accelerator, layout: Layout, failing: bool) -> Iterator[tuple[str, str, Question]]:

@@ -13,7 +13,7 @@ from cardwise.calibration.predict import limits_of, step_of
 from cardwise.calibration.setup import Setup, context, shares
 from cardwise.calibration.validate import knowledge
 from cardwise.catalogue.engine_memory import memory_constants
-from cardwise.catalogue.formats import cache_format, weight_format
+from cardwise.catalogue.formats import cache_format, stored_format
 from cardwise.catalogue.links import link, node
 from cardwise.efficiency import Efficiency
 from cardwise.errors import CannotRun, CardwiseError
@@ -49,7 +49,8 @@ def share_of_load(workload: Workload, replicas: int) -> Workload:
 def setup_of(question: Question, candidate: Candidate) -> Setup:
     """The simulation's inputs for one replica of a candidate."""
     layout, card, rules = candidate.layout, candidate.card, candidate.rules
-    weights = weight_format(layout.weights, engine=layout.engine, native=question.architecture.weight_format)
+    model = question.architecture
+    weights = stored_format(layout.weights, layout.engine, model.weight_format, model.quantization)
     wire = link_of(card, layout, question.link)
     workload = share_of_load(question.workload, layout.replicas)
     if workload.load == "rate" and workload.requests is None and len(question.cards) > MANY_CARDS:
@@ -174,7 +175,7 @@ def performance_of(question: Question, served: Served, parts: float, layout: Lay
     tail = "median" if question.percentile == 50 else f"p{question.percentile:g}"
     lengths = question.workload.lengths
     mean_length = lengths.mean_input + lengths.mean_output
-    tpot = intervals.estimate(max(served.tpot_s.mean, 1e-9), "tpot_ms", load, what)
+    tpot = intervals.estimate(served.tpot_s.mean, "tpot_ms", load, what)
     return Performance(
         ttft_s=intervals.estimate(served.ttft_s.mean, "ttft_ms", load, what),
         ttft_tail_s=served.ttft_s.at(tail),
@@ -184,7 +185,7 @@ def performance_of(question: Question, served: Served, parts: float, layout: Lay
         output_tokens_per_s=intervals.estimate(served.output_tokens_per_s * parts, "output_tok_s", load, what),
         input_tokens_per_s=served.input_tokens_per_s * parts,
         requests_per_s=served.requests_per_s * parts,
-        stream_tokens_per_s=tpot.inverse(),
+        stream_tokens_per_s=tpot.inverse() if tpot.likely else tpot,
         running=served.peak_running * parts,
         preemptions=round(served.preemptions * parts),
         goodput_share=served.goodput_share,

@@ -6,7 +6,7 @@ Every argument has the name and the unit of the command line's option. A call lo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -15,7 +15,7 @@ from cardwise.answer import Answer
 from cardwise.catalogue import load, models
 from cardwise.catalogue.accelerators import parse_cards
 from cardwise.catalogue.costs import cost_assumptions
-from cardwise.catalogue.engines import engine_info
+from cardwise.catalogue.engines import engine_info, newest_known
 from cardwise.catalogue.formats import cache_format, weight_format
 from cardwise.catalogue.links import SAID as LINKS
 from cardwise.economics import CostAssumptions
@@ -37,6 +37,7 @@ MOST_REQUESTS, MOST_USERS = 100_000, 20_000
 """Requests and users of one simulation."""
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 RENTS = ("on_demand", "spot", "reserved")
+LOADS = ("concurrency", "rate", "batch", "offline", "requests")
 NOT_ANSWERED = {
     "speculative": "speculative decoding is not predicted by this version; ask without --speculative, which is the speed without it",
     "lora": "LoRA adapters are not predicted by this version; ask without --lora, which is the speed of the base model",
@@ -112,6 +113,9 @@ def simulate(model: str, cards: str, load_file: str | Path | None = None, **opti
     """Percentiles of every request under a load or a trace (CSV: arrival_s, input_tokens, output_tokens). Raises CardwiseError."""
     from cardwise.planning.simulate import simulate as simulated
 
+    said = [name for name in LOADS if options.get(name)]
+    if load_file is not None and said:
+        raise BadInput(f"{' and '.join(said)} and a trace are loads that exclude each other; say one of them")
     return simulated(question(model, cards, **options), None if load_file is None else Path(load_file))
 
 
@@ -204,13 +208,14 @@ def question(model: str, cards: str | None = None, **options: Unpack[Options]) -
         )
     limits = (_milliseconds("ttft", options.get("ttft")), _milliseconds("tpot", options.get("tpot")))
     found = read_model(model, options.get("configs"), options.get("online", False))
+    version = options.get("engine_version", "").strip()
     return Question(
         architecture=found,
         cards=tuple(parse_cards(cards if cards is not None else "all" if options.get("budget_usd_per_hour") else POPULAR)),
         workload=load,
         assumptions=assumptions(**options),
         engine=engine if engine == "auto" else engine_info(engine).name,
-        engine_version=options.get("engine_version", ""),
+        engine_version=version,
         weights=weights,
         kv=kv,
         slo=Slo(*limits, percentile) if any(limits) else None,
@@ -224,8 +229,18 @@ def question(model: str, cards: str | None = None, **options: Unpack[Options]) -
         link=wire,
         power_limit_w=_optional("power limit", options.get("power_limit"), 1.0, 1e5),
         price_usd_per_card_hour=_optional("price", options.get("price"), 0.0, 1e5),
-        notes=tuple(filter(None, (found.notes,))),
+        notes=tuple(filter(None, (found.notes, *_remarks(found, longest or needed, engine, version)))),
     )
+
+
+def _remarks(model: Architecture, tokens: int, engine: str, version: str) -> Iterator[str]:
+    """What a person should know of the question itself. Raises BadInput for a version without an engine, or one that is none."""
+    if version and engine == "auto":
+        raise BadInput(f"engine version {version} is said without an engine; say --engine too")
+    if version and (newest := newest_known(engine, version)):
+        yield f"{engine} {version} is newer than the catalogue: predicted as {newest}"
+    if 0 < model.max_positions < tokens:
+        yield f"a request of {tokens:,} tokens is longer than the {model.max_positions:,} that the model was made for: engines refuse it"
 
 
 def check_split(answer: Answer, asked: Question) -> None:
@@ -263,6 +278,11 @@ def workload(**options: Unpack[Options]) -> Workload:
     said += ["offline"] if options.get("offline") else []
     if len(said) > 1:
         raise BadInput(f"{' and '.join(said)} are loads that exclude each other; say one of them")
+    if "batch" in said and options.get("requests") is not None:
+        raise BadInput("a static batch is as many requests as it has places; say batch or requests")
+    for name in ("input", "output"):
+        if options.get(name) == 0:
+            raise BadInput(f"{name} tokens is 0; an engine takes one at least and makes one at least: say 1")
     lengths = Lengths(float(options.get("input", 1024)), float(options.get("output", 256)))
     requests = _whole("number of requests", options.get("requests"), MOST_REQUESTS)
     if "rate" in said:

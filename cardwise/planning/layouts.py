@@ -24,7 +24,8 @@ COMMON = ("bf16", "fp16", "fp8", "int8", "nvfp4", "awq-int4", "q8_0", "q4_k_m", 
 
 
 def engine_for(question: Question, card: Accelerator) -> str:
-    """The engine asked for, else the usual one: vLLM where it runs, llama.cpp on Apple, on APUs and for formats that it alone has."""
+    """The engine asked for, else the usual one: vLLM where it runs, another server where it does not, llama.cpp on Apple, on APUs, on cards
+    that no server runs on, and for formats that it alone has."""
     if question.engine != "auto":
         return question.engine
     if any(weight_format(name).kernel.startswith("gguf") for name in question.weights):
@@ -32,9 +33,11 @@ def engine_for(question: Question, card: Accelerator) -> str:
     info = engine_info("vllm")
     if not _has_cache(info, question.kv) and _has_cache(engine_info(GGUF_ENGINE), question.kv):
         return GGUF_ENGINE
-    if card.vendor not in info.vendors or card.unified_memory or not info.runs("f16", card.vendor, card.generation):
+    if card.unified_memory:
         return GGUF_ENGINE
-    return "vllm"
+    if card.vendor not in info.vendors:
+        return next((name for name in engine_names() if engine_info(name).runs("f16", card.vendor, card.generation)), GGUF_ENGINE)
+    return "vllm" if info.runs("f16", card.vendor, card.generation) else GGUF_ENGINE
 
 
 def weights_for(question: Question, card: Accelerator, engine: str) -> list[str]:
@@ -43,7 +46,7 @@ def weights_for(question: Question, card: Accelerator, engine: str) -> list[str]
     if question.weights:
         return list(question.weights)
     if weight_format(own).bits_of("experts" if question.architecture.has_experts else "dense") < 12:
-        return [own] if engine != GGUF_ENGINE else ["q8_0", "q4_k_m"]
+        return [own] if engine != GGUF_ENGINE or own == "mxfp4" else ["q8_0", "q4_k_m"]
     if engine == GGUF_ENGINE:
         return ["f16", "q8_0", "q4_k_m"]
     info = engine_info(engine)
@@ -81,8 +84,12 @@ def rules_for(question: Question, card: Accelerator, engine: str, tensor_paralle
     )
 
 
-def counts_for(asked: int | None) -> tuple[int, ...]:
-    return COUNTS if asked is None else (asked,)
+def counts_for(question: Question, asked: int | None) -> tuple[int, ...]:
+    """The count asked for, else those to try in order: of the usual ones and the one that fixed degrees need, what these divide."""
+    if asked is not None:
+        return (asked,)
+    degrees = (question.tensor_parallel or 1) * (question.pipeline_parallel or 1)
+    return tuple(sorted({degrees, *(count for count in COUNTS if count % degrees == 0)})) if degrees > 1 else COUNTS
 
 
 def splits(count: int, info: EngineInfo, architecture: Architecture, question: Question, exact: bool) -> Iterator[tuple[int, int, int]]:
@@ -124,8 +131,9 @@ def check_runs(card: Accelerator, layout: Layout, info: EngineInfo) -> None:
     """Raises CannotRun when the engine does not run on the card, or not with these weights, this cache or this split."""
     if card.vendor not in info.vendors:
         others = [name for name in engine_names() if card.vendor in engine_info(name).vendors]
-        fix = f"on {card.vendor} cards run {', '.join(others)}" if others else ""
-        raise CannotRun(f"{info.name} does not run on {card.vendor} cards", fix)
+        if not others:
+            raise CannotRun(f"no engine of the catalogue runs on {card.vendor} cards")
+        raise CannotRun(f"{info.name} does not run on {card.vendor} cards", f"on {card.vendor} cards run {', '.join(others)}")
     if not _has_kernel(info, layout.weights, card):
         raise CannotRun(
             f"{info.name} has no {layout.weights} kernel for {card.name} ({card.generation})",

@@ -74,7 +74,7 @@ def options_of(question: Question, card: Accelerator, asked: int | None, engine:
     options: list[Option] = []
     refusals: list[Refusal] = []
     kept = 0
-    for count in counts_for(asked):
+    for count in counts_for(question, asked):
         fitting: list[Fitting] = []
         refused: list[Refusal] = []
         for candidate in candidates(question, card, asked, count, engine, weights):
@@ -191,9 +191,11 @@ def rank(options: list[Option], key: Callable[[int], tuple[Any, ...]]) -> tuple[
 
 
 def slowness(option: Option, load: str) -> float:
-    """Seconds of a token: of a stream, or of all together where nobody waits for a stream."""
+    """Seconds of a token: of a stream, or of all together where nobody waits for a stream; of the first where there is no other."""
     performance = option.performance
-    return 1.0 / performance.output_tokens_per_s.likely if load == "offline" else performance.tpot_s.likely
+    if load == "offline":
+        return 1.0 / performance.output_tokens_per_s.likely
+    return performance.tpot_s.likely or performance.ttft_s.likely
 
 
 def pareto(options: list[Option], load: str) -> tuple[int, ...]:

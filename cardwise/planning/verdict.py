@@ -14,7 +14,7 @@ def name_of(option: Option) -> str:
 def _facts(option: Option, load: str) -> str:
     """Speed and cost: $ per million output tokens, all cost on the output."""
     p = option.performance
-    stream = "" if load == "offline" else f"{significant(p.stream_tokens_per_s.likely)} tok/s a user, "
+    stream = "" if load == "offline" or not p.tpot_s.likely else f"{significant(p.stream_tokens_per_s.likely)} tok/s a user, "
     text = f"{stream}{significant(p.output_tokens_per_s.likely)} tok/s in all"
     if option.cost.paid is None:
         return text
@@ -52,7 +52,7 @@ def _name_zh(option: Option) -> str:
 
 def _facts_zh(option: Option, load: str) -> str:
     p = option.performance
-    stream = "" if load == "offline" else f"每用户 {significant(p.stream_tokens_per_s.likely)} tok/s，"
+    stream = "" if load == "offline" or not p.tpot_s.likely else f"每用户 {significant(p.stream_tokens_per_s.likely)} tok/s，"
     text = f"{stream}合计 {significant(p.output_tokens_per_s.likely)} tok/s"
     if option.cost.paid is None:
         return text

@@ -99,7 +99,7 @@ def columns(answer: Answer, rows: Sequence[int], say: Words, named: bool) -> lis
         column("weights", (o.layout.weights for o in options), left=True, is_key=True),
         column("ttft", (interval(o.performance.ttft_s, 1e3) for o in options)),
         column("tpot", (interval(o.performance.tpot_s, 1e3) for o in options)),
-        column("stream", (significant(o.performance.stream_tokens_per_s.likely) for o in options)),
+        column("stream", (number(o.performance.stream_tokens_per_s.likely or None) for o in options)),
         column("all", (interval(o.performance.output_tokens_per_s) for o in options)),
         column("rent_hour", (say.money(o.cost.rent.total if o.cost.rent else None, rate) for o in options)),
         column(

@@ -55,7 +55,9 @@ def words(lang: str) -> Words:
 
 
 def interval(estimate: Estimate, factor: float = 1.0) -> str:
-    """`45 (38-52)`: likely, low and high."""
+    """`45 (38-52)`: likely, low and high. A time or rate of nothing is not known."""
+    if not estimate.likely:
+        return UNKNOWN
     low, high = sorted((estimate.low * factor, estimate.high * factor))
     return f"{significant(estimate.likely * factor)} ({significant(low, 2)}-{significant(high, 2)})"
 
