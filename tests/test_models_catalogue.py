@@ -204,3 +204,25 @@ def test_one_model_costs_one_family_file() -> None:
     models.model_facts("qwen3-32b")
     assert time.perf_counter() - start < 0.1  # about 7 ms on one slow core
     assert models._tables.cache_info().currsize == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "of", "weights"),
+    [
+        ("unsloth/Llama-3.3-70B-Instruct-GGUF", "meta-llama/Llama-3.3-70B-Instruct", ""),
+        ("TheBloke/Llama-2-7B-GGUF", "meta-llama/Llama-2-7b-hf", ""),
+        ("Qwen/QwQ-32B-AWQ", "Qwen/QwQ-32B", "awq-int4"),
+        ("RedHatAI/Qwen2.5-7B-Instruct-quantized.w8a8", "Qwen/Qwen2.5-7B-Instruct", "int8"),
+        ("somebody/Qwen3-32B-FP8-dynamic", "Qwen/Qwen3-32B", "fp8"),
+    ],
+)
+def test_a_repackaged_model_has_the_shape_of_what_it_packs(name: str, of: str, weights: str) -> None:
+    packed, plain = models.model_facts(name), models.model_facts(of)
+    assert packed.fields == plain.fields
+    assert packed.weight_format == (weights or plain.weight_format)
+
+
+@pytest.mark.parametrize("name", ["somebody/GGUF", "lmsys/vicuna-33b-GGUF", "deepseek-ai/DeepSeek-R9-FP8"])
+def test_words_of_packaging_do_not_make_a_model(name: str) -> None:
+    with pytest.raises(UnknownName):
+        models.model_facts(name)

@@ -110,6 +110,23 @@ def shapeless(name: str) -> str:
 
 
 @cache
+def _packaging() -> Mapping[str, str]:
+    formats: dict[str, str] = tomllib.loads((DATA / "packaging.toml").read_text(encoding="utf-8"))["formats"]
+    return formats
+
+
+def unpacked(name: str) -> tuple[str, str]:
+    """(a name without the words at its end that say how its weights are packed, the weight format that they name or '').
+
+    `unsloth/Llama-3.3-70B-Instruct-GGUF` -> `llama-3.3-70b-instruct`; a name of such words alone is left as it is.
+    """
+    words, packed = plain(name).replace(".w", "-w").split("-"), ""
+    while len(words) > 1 and words[-1] in _packaging():
+        packed = _packaging()[words.pop()] or packed
+    return "-".join(words), packed
+
+
+@cache
 def _keys() -> tuple[dict[str, list[str]], dict[str, list[str]], dict[str, list[str]]]:
     """Ids by alias, by plain name, and by plain name without the variant's mark."""
     by_alias: dict[str, list[str]] = {}
@@ -133,7 +150,9 @@ def model_id(name: str) -> str:
         return name
     lowered = name.strip().lower()
     by_alias, by_plain, by_shape = _keys()
-    for table, key in ((by_alias, lowered), (by_plain, plain(name)), (by_shape, shapeless(name))):
+    bare = unpacked(name)[0]
+    tries = ((by_alias, lowered), (by_plain, plain(name)), (by_shape, shapeless(name)), (by_plain, bare), (by_shape, shapeless(bare)))
+    for table, key in tries:
         found = table.get(key, [])
         if found:
             return _one(name, found)
@@ -155,8 +174,16 @@ def _one(name: str, found: list[str]) -> str:
 
 
 def model_facts(name: str) -> ModelFacts:
-    """The facts of the model that a name means. Raises UnknownName, AmbiguousName, or BadFile for a broken file of the user's."""
-    return _facts(model_id(name), 0)
+    """The facts of the model that a name means. Raises UnknownName, AmbiguousName, or BadFile for a broken file of the user's.
+
+    A repackaged model that is not listed has the shape of the one that it packs, and the weight format that its own name states.
+    """
+    id = model_id(name)
+    facts = _facts(id, 0)
+    bare, packed = unpacked(name)
+    if packed and name not in _index() and plain(name) != plain(id) and plain(id) == bare:
+        return replace(facts, id=name, weight_format=packed, quantization=(), published_parameters=None)
+    return facts
 
 
 def _facts(id: str, depth: int) -> ModelFacts:
