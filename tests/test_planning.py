@@ -304,3 +304,20 @@ def test_a_checkpoint_is_planned_with_the_bits_of_its_parts() -> None:
     read = shape(facade.read_model("kimi-k2.5"))
     assert option.layout.weights == "int4"
     assert dict(option.budget.weights_by_part)["experts"] * 8 == pytest.approx(dict(read.weight_bytes)["experts"], rel=1e-6)
+
+
+def test_the_fewest_cards_are_found_over_all_splits() -> None:
+    """A copy on one card keeps the limit only when nearly idle; two cards a copy need a fraction of the cards."""
+    question = asked("L40S", "qwen3-32b", concurrency=None, rate=5.0, ttft=1000.0, tpot=50.0, weights="fp8")
+    best = min((o for o in plan(question).options if o.meets), key=lambda o: o.layout.cards)
+    assert best.layout.tensor_parallel > 1 and best.layout.replicas > 1
+    card = question.cards[0][1]
+    for fewer in (1, 2):
+        assert not any(o.meets for o in plan(replace(question, cards=((best.layout.cards - fewer, card),))).options)
+
+
+def test_a_tight_limit_is_met_with_more_cards_a_copy() -> None:
+    """The two smallest counts that hold the weights cannot be fast enough; four can."""
+    options = plan(asked("H100 SXM", "llama-3.1-70b", concurrency=None, rate=1.0, tpot=16.0, weights="fp8")).options
+    assert any(o.meets and o.layout.tensor_parallel >= 4 for o in options)
+    assert not any(o.meets for o in options if o.layout.cards_per_replica <= 2)

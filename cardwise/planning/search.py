@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -12,18 +11,17 @@ from cardwise.budget import MemoryBudget
 from cardwise.calibration.setup import Setup
 from cardwise.catalogue.engines import engine_info
 from cardwise.catalogue.formats import cache_format
+from cardwise.catalogue.links import node
 from cardwise.hardware import Accelerator
 from cardwise.laws.memory import kv_bytes_per_token
 from cardwise.layout import Layout
 from cardwise.planning.evaluate import MANY_CARDS, check_fits, evaluate
+from cardwise.planning.grow import Copy, grown
 from cardwise.planning.layouts import Candidate, counts_for, engine_for, expert_spreads, rules_for, splits, weights_for
 from cardwise.planning.question import Question
 from cardwise.planning.verdict import verdict, verdict_zh
 
 COUNTS_KEPT = 2
-MOST_REPLICAS = 64
-SATURATED, RAMP = 0.98, 0.85
-"""A replica that is this busy serves what it can; its rate over a whole run, ramp and drain included, is at least this share of it."""
 Fitting = tuple[Candidate, Setup, MemoryBudget]
 
 
@@ -73,6 +71,7 @@ def options_of(question: Question, card: Accelerator, asked: int | None, engine:
     """
     options: list[Option] = []
     refusals: list[Refusal] = []
+    tried: list[Copy] = []
     kept = 0
     for count in counts_for(question, asked):
         fitting: list[Fitting] = []
@@ -90,14 +89,21 @@ def options_of(question: Question, card: Accelerator, asked: int | None, engine:
             continue
         if asked is not None or len(question.cards) <= MANY_CARDS:
             refusals += [r for r in refused if r.shortfall_bytes is None]
-        made = [evaluate(question, *item) for item in worth_simulating(fitting, question)]
-        refusals += [m for m in made if isinstance(m, Refusal)]
-        options += [m for m in made if isinstance(m, Option)]
+        for item in worth_simulating(fitting, question):
+            made = evaluate(question, *item)
+            if isinstance(made, Refusal):
+                refusals.append(made)
+            else:
+                options.append(made)
+                tried.append((item[0], made))
         kept += 1
         if kept >= (1 if len(question.cards) > MANY_CARDS else COUNTS_KEPT):
             break
     if asked is None and options and not any(o.meets for o in options):
-        options += grown(question, card, options)
+        above = max(option.layout.cards for option in options)
+        more = larger(question, card, engine, weights, above) if len(question.cards) <= MANY_CARDS else []
+        found = grown(question, [*tried, *((one, None) for one in more)])
+        options += [found] if found else []
     return options, refusals
 
 
@@ -114,48 +120,11 @@ def nearest(refused: Iterable[Refusal]) -> list[Refusal]:
     return ordered[:1]
 
 
-def grown(question: Question, card: Accelerator, options: list[Option]) -> list[Option]:
-    """The fewest replicas of the best split that keep the limits. Every count is simulated, none is divided: the most first, since what
-    even they do not keep is hopeless; then from the count that the rate alone needs upwards, and back by halves to the fewest."""
-    best = min(options, key=lambda o: (o.performance.tpot_tail_s * o.layout.cards, o.layout.cards))
-    most = MOST_REPLICAS if question.workload.load == "rate" else min(MOST_REPLICAS, question.workload.users)
-    result = with_replicas(question, card, best, most) if most > 1 else None
-    if result is None or not result.meets:
-        return []
-    low, high = fewest_for_rate(question, best) - 1, most
-    step = 1
-    while low + step < high:  # upwards in growing steps, so that a good first count costs little
-        tried = with_replicas(question, card, best, low + step)
-        if tried is not None and tried.meets:
-            result, high = tried, low + step
-            break
-        low, step = low + step, 2 * step
-    while high - low > 1:
-        middle = (low + high) // 2
-        tried = with_replicas(question, card, best, middle)
-        if tried is not None and tried.meets:
-            result, high = tried, middle
-        else:
-            low = middle
-    return [result]
-
-
-def fewest_for_rate(question: Question, option: Option) -> int:
-    """Replicas below which a given rate cannot be kept up with: it over what one saturated replica serves; 2 where that is not known."""
-    rate, performance = question.workload.requests_per_s, option.performance
-    if rate is None or performance.busy_share < SATURATED:
-        return 2
-    return min(max(2, math.ceil(RAMP * rate / performance.requests_per_s)), MOST_REPLICAS)
-
-
-def with_replicas(question: Question, card: Accelerator, option: Option, replicas: int) -> Option | None:
-    layout = replace(option.layout, replicas=replicas)
-    candidate = Candidate(layout, card, rules_for(question, card, layout.engine, layout.tensor_parallel), engine_info(layout.engine))
-    fits = check_fits(question, candidate)
-    if isinstance(fits, Refusal):
-        return None
-    made = evaluate(question, candidate, *fits)
-    return made if isinstance(made, Option) else None
+def larger(question: Question, card: Accelerator, engine: str, weights: str, above: int) -> list[Candidate]:
+    """Copies on more cards than were tried, all of them tensor parallel inside one machine: what a tight limit may need."""
+    counts = [count for count in counts_for(question, None) if above < count <= node(card).cards]
+    found = [one for count in counts for one in candidates(question, card, None, count, engine, weights)]
+    return [one for one in found if one.layout.pipeline_parallel == 1 and not isinstance(check_fits(question, one), Refusal)]
 
 
 def within_budget(budget: float, options: list[Option]) -> tuple[list[Option], list[Refusal]]:
