@@ -61,7 +61,9 @@ def _pinned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def masked(text: str) -> str:
     """Numbers that stand alone as `#`, runs of spaces and rules as one: what a small change of a number may move."""
+    text = re.sub(r"\b\d+\.\d+x", "#x", text)
     text = re.sub(r"(?<![\w.])(\d[\d,.]*\d|\d)(?![\w])", "#", text)
+    text = re.sub(r"(_seconds = #|(?:先验|prior) #) [um]s", r"\1 s", text)
     text = re.sub(r"[▁▂▃▄▅▆▇█_]{3,}", "~", re.sub(r"(?<=\[)[WKAGCX. ]+(?=\])", "~", text))
     return re.sub(r"─{2,}", "─", re.sub(r" {2,}", "  ", text))
 

@@ -14,6 +14,7 @@ from cardwise.catalogue.costs import cost_assumptions
 from cardwise.errors import BadInput, CannotRun, NotSupported
 from cardwise.planning import facade
 from cardwise.planning.compare import compare
+from cardwise.planning.explain import explain
 from cardwise.planning.question import Question
 from cardwise.planning.search import plan
 from cardwise.planning.shapes import shape
@@ -321,3 +322,10 @@ def test_a_tight_limit_is_met_with_more_cards_a_copy() -> None:
     options = plan(asked("H100 SXM", "llama-3.1-70b", concurrency=None, rate=1.0, tpot=16.0, weights="fp8")).options
     assert any(o.meets and o.layout.tensor_parallel >= 4 for o in options)
     assert not any(o.meets for o in options if o.layout.cards_per_replica <= 2)
+
+
+def test_what_would_make_it_run_looks_as_far_as_it_takes() -> None:
+    """One card is far too little; the count that holds the weights is named, as the refusal does."""
+    found = explain(asked("1x RTX 4090", "llama-2-70b", concurrency=None, weights="bf16")).changes
+    cards = [change for change in found if change.kind == "cards"]
+    assert [change.to for change in cards] == ["8"] and cards[0].passes and cards[0].factor is None

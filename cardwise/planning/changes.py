@@ -20,6 +20,8 @@ WORTH = 1.03
 """A change that speeds up by less than this is not worth saying."""
 NARROWER = ("fp8", "awq-int4", "q8_0", "q4_k_m")
 NARROWER_KV = ("fp8", "q8_0")
+TIMES = (2, 4, 8, 16, 32)
+"""Multiples of the cards that are tried; all of them only for a layout that does not pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,15 @@ def changes(question: Question, card: Accelerator, layout: Layout, option: Optio
     failing = option is None or not option.meets
     found: dict[str, Change] = {}
     for kind, to, asked in nearby(question, card, layout, failing):
+        if failing and kind in found:
+            continue
         new = _best(asked, question.workload)
         if new is None or (failing and not new.meets):
             continue
         factor = None if option is None else speed(new, question.workload) / speed(option, question.workload)
         made = Change(kind, to, new, factor, failing)
         old = found.get(kind)
-        if (failing and old is None) or (not failing and factor is not None and factor > max(WORTH, (old.factor or 0.0) if old else 0.0)):
+        if failing or (factor is not None and factor > max(WORTH, (old.factor or 0.0) if old else 0.0)):
             found[kind] = made
     ordered = list(found.values())
     if not failing:
@@ -95,7 +99,7 @@ def nearby(question: Question, card: Accelerator, layout: Layout, failing: bool)
             f"{shorter.input_tokens:,.0f}",
             replace(_shorter(fixed, share), workload=replace(question.workload, lengths=shorter)),
         )
-    for count in dict.fromkeys((layout.cards + 1, 2 * layout.cards)):
+    for count in dict.fromkeys((layout.cards + 1, *(times * layout.cards for times in (TIMES if failing else TIMES[:1])))):
         yield "cards", f"{count}", replace(_free(fixed), cards=((count, card),))
     for word in ("pcie-p2p", "nvlink"):
         if layout.cards_per_replica > 1 and word != question.link:

@@ -7,7 +7,7 @@ from cardwise.planning.explain import Explanation, StepTime
 from cardwise.quantities import GIB, duration, significant
 from cardwise.reports.plan_text import section
 from cardwise.reports.table import Column, table, wrapped
-from cardwise.reports.words import UNKNOWN, Words, gibibytes, interval, load_sentence, number, words
+from cardwise.reports.words import UNKNOWN, Words, gibibytes, interval, layout_words, load_sentence, number, words
 
 BAR = 50
 SIGNS = {"weights": "W", "kv": "K", "activation": "A", "graphs": "G", "communication": "C", "context": "X", "outside": "."}
@@ -24,8 +24,7 @@ def explain_text(e: Explanation, lang: str = "en", width: int = 120) -> str:
 
 def verdict(e: Explanation, say: Words, width: int) -> str:
     """In a sentence: what is served and which limit binds, or why it cannot run."""
-    layout = e.layout
-    name = f"{layout.cards}x {e.card.name} ({layout.degrees()}, {layout.weights}, {layout.engine})"
+    name = layout_words(e.layout, say)
     head = wrapped(load_sentence(e.question.workload, say), width)
     if e.option is None:
         refusal = e.refusal
@@ -42,7 +41,7 @@ def verdict(e: Explanation, say: Words, width: int) -> str:
         all=interval(p.output_tokens_per_s),
     )
     held = say("explain_held", mean=f"{p.users_at_mean_length:,.0f}", longest=f"{p.users_at_max_length:,.0f}", batch=f"{e.batch_limit:,}")
-    link = [wrapped(say("explain_link", link=e.link), width)] if layout.cards_per_replica > 1 else []
+    link = [wrapped(say("explain_link", link=e.link), width)] if e.layout.cards_per_replica > 1 else []
     return "\n".join([wrapped(served, width), wrapped(bound(e, say), width), head, *link, wrapped(held, width)])
 
 
@@ -123,18 +122,16 @@ def changes(e: Explanation, say: Words, width: int) -> str:
 
 def change(one: Change, say: Words) -> str:
     p = one.option.performance
-    layout = one.option.layout
-    name = f"{one.option.name} ({layout.degrees()}, {layout.weights})"
-    text = say(f"change_{one.kind}", to=one.to)
+    text = say(f"change_{one.kind}", to=say.said(one.to))
     result = say(
         "change_result",
-        name=name,
+        name=layout_words(one.option.layout, say, engine=False),
         ttft=number(p.ttft_s.likely * 1e3),
         tpot=number(p.tpot_s.likely * 1e3),
         all=number(p.output_tokens_per_s.likely),
     )
     faster = "" if one.factor is None or one.passes else say("change_factor", factor=f"{one.factor:.2f}")
-    return f"{text}: {result}{faster}"
+    return f"{text}{say('colon')}{result}{faster}"
 
 
 def slots(e: Explanation, say: Words, width: int) -> str:

@@ -89,7 +89,7 @@ def columns(answer: Answer, rows: Sequence[int], say: Words, named: bool) -> lis
     made = [
         Column(
             say("layout"),
-            tuple(f"{layout_name(o, named)}{' ' + m if m else ''}" for o, m in zip(options, marks, strict=True)),
+            tuple(f"{say.said(layout_name(o, named))}{' ' + m if m else ''}" for o, m in zip(options, marks, strict=True)),
             "left",
             True,
         )
@@ -226,7 +226,7 @@ def _api(option: Option, other: ApiComparison, answer: Answer, say: Words) -> st
         output=say.money(price.usd_per_million_output, rate),
         date=price.date,
         name=option.name,
-        volumes=", ".join(volumes),
+        volumes=say("comma").join(volumes),
     )
 
 

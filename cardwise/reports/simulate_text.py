@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cardwise.planning.simulate import Point, Simulated
 from cardwise.quantities import duration, significant
 from cardwise.reports.table import Column, table, wrapped
-from cardwise.reports.words import Words, load_sentence, words
+from cardwise.reports.words import Words, layout_words, load_sentence, words
 
 BARS = " ▁▂▃▄▅▆▇█"
 ROWS = 10
@@ -21,8 +21,8 @@ def simulate_text(simulated: Simulated, lang: str = "en", width: int = 120) -> s
 
 def head(simulated: Simulated, say: Words, width: int) -> str:
     """In sentences: the layout, the load, what was served."""
-    layout, served = simulated.option.layout, simulated.served
-    name = f"{layout.cards}x {layout.accelerator} ({layout.degrees()}, {layout.weights}, {layout.engine})"
+    served = simulated.served
+    name = layout_words(simulated.option.layout, say)
     rates = {"all": significant(served.output_tokens_per_s), "input": significant(served.input_tokens_per_s)}
     lines = [
         say("simulated", name=name, model=simulated.model, requests=f"{served.requests:,}", time=duration(served.duration_s), **rates),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cardwise.answer import Estimate
+from cardwise.layout import Layout
 from cardwise.quantities import GIB, significant
 from cardwise.workload import Workload
 
@@ -77,6 +78,12 @@ def parameters(count: float) -> str:
 
 def kibibytes(value_bytes: float) -> str:
     return f"{significant(value_bytes / 1024)} KiB"
+
+
+def layout_words(layout: Layout, say: Words, engine: bool = True) -> str:
+    """`8x RTX 4090 (TP4 x2 replicas, fp8, vllm)`."""
+    parts = (say.said(layout.degrees()), layout.weights, *((layout.engine,) if engine else ()))
+    return f"{layout.cards}x {layout.accelerator} ({', '.join(parts)})"
 
 
 def load_sentence(workload: Workload, say: Words) -> str:
