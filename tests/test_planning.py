@@ -329,3 +329,15 @@ def test_what_would_make_it_run_looks_as_far_as_it_takes() -> None:
     found = explain(asked("1x RTX 4090", "llama-2-70b", concurrency=None, weights="bf16")).changes
     cards = [change for change in found if change.kind == "cards"]
     assert [change.to for change in cards] == ["8"] and cards[0].passes and cards[0].factor is None
+
+
+def test_llama_cpp_serves_as_many_at_once_as_it_has_slots() -> None:
+    """The context that it allocates at start is that of all slots, as far as it fits; beyond them requests wait."""
+    asks = {"engine": "llama.cpp", "weights": "q4_k_m"}
+    one, four, eight = (facade.plan("llama-3.1-8b", "1x RTX 4090", concurrency=n, **asks).options[0] for n in (1, 4, 8))  # type: ignore[arg-type]
+    assert four.performance.output_tokens_per_s.likely > 2 * one.performance.output_tokens_per_s.likely
+    assert math.isclose(eight.performance.output_tokens_per_s.likely, four.performance.output_tokens_per_s.likely, rel_tol=0.02)
+    assert (one.performance.running, four.performance.running, eight.performance.running) == (1, 4, 4)
+    assert four.budget.max_model_len == 1280 and four.budget.kv_tokens == 4 * 1280
+    tight = facade.plan("llama-3.1-8b", "1x RTX 4090", concurrency=4, engine="llama.cpp", weights="f16", input=30000).options[0]
+    assert 1 <= tight.performance.running < 4 and tight.budget.fits
