@@ -66,8 +66,8 @@ class Accelerator:
 class Link:
     """How the cards of one node talk: bytes/s in one direction per card as specified, and whether peers reach each other directly.
 
-    `kind`: nvlink, nvlink-bridge, nvswitch, pcie, xgmi, unified, ethernet, none. `between`: the link between machines, over which the
-    stages of a pipeline talk when one copy spans several; None: this link serves both.
+    `kind`: nvlink, nvlink-bridge, nvswitch, pcie, xgmi, unified, ethernet, none. `between`: the link over which the stages of a pipeline
+    talk where that is another (between machines, or between pairs that a bridge joins); None: this link serves both.
     """
 
     name: str

@@ -341,3 +341,16 @@ def test_llama_cpp_serves_as_many_at_once_as_it_has_slots() -> None:
     assert four.budget.max_model_len == 1280 and four.budget.kv_tokens == 4 * 1280
     tight = facade.plan("llama-3.1-8b", "1x RTX 4090", concurrency=4, engine="llama.cpp", weights="f16", input=30000).options[0]
     assert 1 <= tight.performance.running < 4 and tight.budget.fits
+
+
+def test_a_mesh_gives_tensor_parallelism_the_links_of_its_own_group() -> None:
+    """Four of eight MI300X reach three peers each, whether the other four are another copy or the next stage."""
+    options = by_layout(facade.plan("llama-3.1-70b", "8x MI300X", weights="fp8"))
+    copies, stages = options["fp8", "TP4 x2 replicas", 8], options["fp8", "TP4 PP2", 8]
+    assert stages.performance.ttft_s.likely >= copies.performance.ttft_s.likely
+    assert copies.link == stages.link
+
+
+def test_a_link_that_a_card_lacks_is_said_beside_the_memory() -> None:
+    answer = facade.plan("llama-3.1-70b", "4x RTX 4090", weights="awq-int4", link="nvlink")
+    assert not answer.options and any("has no nvlink" in refusal.reason for refusal in answer.refusals)

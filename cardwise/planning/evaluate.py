@@ -73,13 +73,13 @@ def setup_of(question: Question, candidate: Candidate) -> Setup:
 
 
 def link_of(card: Accelerator, layout: Layout, said: str) -> Link:
-    """The link of one copy. Where it spans machines, tensor parallelism stays inside each as long as it fits, and stages talk over the
-    network."""
+    """The link of one copy: of the cards that are tensor parallel, as long as they fit one machine, and of its stages where that is
+    another (a bridge joins two cards, a network machines)."""
     spanned, inside = layout.cards_per_replica, layout.tensor_parallel
-    if not spanned > node(card).cards >= inside > 1:
+    if not spanned > inside > 1 or inside > node(card).cards:
         return link(card, spanned, said=said)
     own, between = link(card, inside, said=said), link(card, spanned, said=said)
-    return own if own.kind == between.kind else replace(own, name=f"{own.name}; between machines {between.name}", between=between)
+    return own if own.kind == between.kind else replace(own, name=f"{own.name}; between stages {between.name}", between=between)
 
 
 def shares_of(whole: Workload, one: Workload, replicas: int) -> float:

@@ -84,6 +84,7 @@ def options_of(question: Question, card: Accelerator, asked: int | None, engine:
                 fitting.append((candidate, *result))
         if not fitting:
             refusals += nearest(refused)
+            refusals += [r for r in refused if asked is not None and r.shortfall_bytes is None and r not in refusals]
             if kept:
                 break
             continue
