@@ -10,8 +10,6 @@ from cardwise.economics import ApiPrice, BreakEven, CostAssumptions, HourlyCost,
 from cardwise.layout import Layout
 from cardwise.workload import Slo, Workload
 
-SCHEMA_VERSION = 1
-
 
 @dataclass(frozen=True, slots=True)
 class Estimate:

@@ -209,9 +209,5 @@ class Architecture:
         return any(layer.feed_forward.kind == "experts" for layer in self.layers)
 
     @cached_property
-    def has_latent(self) -> bool:
-        return any(isinstance(layer.mixer.cache, LatentCache) for layer in self.layers)
-
-    @cached_property
     def has_state(self) -> bool:
         return any(isinstance(layer.mixer.cache, StateCache) for layer in self.layers)

@@ -15,7 +15,6 @@ from cardwise.calibration.validate import knowledge
 from cardwise.catalogue.engine_memory import memory_constants
 from cardwise.catalogue.formats import cache_format, stored_format
 from cardwise.catalogue.links import link, node
-from cardwise.efficiency import Efficiency
 from cardwise.errors import CannotRun, CardwiseError
 from cardwise.hardware import Accelerator, Link
 from cardwise.laws.memory import memory_budget, valid_split
@@ -240,7 +239,3 @@ def binding(step: EngineStep, batch: Batch) -> str:
         parts = {name: float(getattr(operator, attribute)) for attribute, name in LIMITS_BY_FIELD.items()}
         totals[max(parts, key=lambda name: parts[name])] += float(operator.seconds)
     return max(totals, key=lambda name: totals[name])
-
-
-def efficiency_for(made: Setup) -> Efficiency:
-    return efficiency(made.context)

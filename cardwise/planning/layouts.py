@@ -17,7 +17,6 @@ from cardwise.passes.batch import arithmetic
 from cardwise.planning.question import Question
 
 COUNTS = (1, 2, 3, 4, 6, 8, 16, 32)
-DATA_CENTRE_VENDORS = ("NVIDIA", "AMD", "Intel", "Habana")
 GGUF_ENGINE = "llama.cpp"
 COMMON = ("bf16", "fp16", "fp8", "int8", "nvfp4", "awq-int4", "q8_0", "q4_k_m", "mlx-4bit", "exl3-4.0bpw")
 """Weight formats that are offered instead of one that an engine lacks."""
