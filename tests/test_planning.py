@@ -354,3 +354,11 @@ def test_a_mesh_gives_tensor_parallelism_the_links_of_its_own_group() -> None:
 def test_a_link_that_a_card_lacks_is_said_beside_the_memory() -> None:
     answer = facade.plan("llama-3.1-70b", "4x RTX 4090", weights="awq-int4", link="nvlink")
     assert not answer.options and any("has no nvlink" in refusal.reason for refusal in answer.refusals)
+
+
+def test_the_rate_of_one_stream_has_the_interval_of_its_time() -> None:
+    """A stream's tokens/s is its tokens over the time of a request: both intervals say the same."""
+    performance = facade.plan("llama-3.1-8b", "1x H100 SXM", weights="bf16").options[0].performance
+    for rate, seconds in (("low", "high"), ("likely", "likely"), ("high", "low")):
+        product = getattr(performance.output_tokens_per_s, rate) * getattr(performance.e2e_s, seconds)
+        assert math.isclose(product, performance.output_tokens_per_s.likely * performance.e2e_s.likely, rel_tol=1e-9)

@@ -32,6 +32,8 @@ SEARCH_BUNDLES = 120
 MANY_CARDS = 12
 FEWER_REQUESTS = 250
 """Random arrivals that a replica sees when many cards are compared and nobody says how many."""
+RATE = "output_tok_s"
+"""The metric whose interval a rate has; that of one stream is a request over its time, and has the interval of that."""
 LIMITS_BY_FIELD = {"compute_seconds": "compute", "memory_seconds": "bandwidth", "link_seconds": "link", "launch_seconds": "launch"}
 
 
@@ -169,7 +171,7 @@ def evaluate(question: Question, candidate: Candidate, made: Setup, budget: Memo
     what = knowledge(made)
     performance = performance_of(question, served, made.shares, candidate.layout, budget, what)
     decode_bound, prefill_bound = bounds(step, made, served)
-    basis: Basis = intervals.basis(what, "output_tok_s", made.workload.load)
+    basis: Basis = intervals.basis(what, "e2e_s" if made.workload.load == "single" else RATE, made.workload.load)
     return Option(
         layout=candidate.layout,
         link=made.link.name,
@@ -191,13 +193,15 @@ def performance_of(question: Question, served: Served, parts: float, layout: Lay
     lengths = question.workload.lengths
     mean_length = lengths.mean_input + lengths.mean_output
     tpot = intervals.estimate(served.tpot_s.mean, "tpot_ms", load, what)
+    e2e = intervals.estimate(served.e2e_s.mean, "e2e_s", load, what)
+    made = served.output_tokens_per_s * parts
     return Performance(
         ttft_s=intervals.estimate(served.ttft_s.mean, "ttft_ms", load, what),
         ttft_tail_s=served.ttft_s.at(tail),
         tpot_s=tpot,
         tpot_tail_s=served.tpot_s.at(tail),
-        e2e_s=intervals.estimate(served.e2e_s.mean, "e2e_s", load, what),
-        output_tokens_per_s=intervals.estimate(served.output_tokens_per_s * parts, "output_tok_s", load, what),
+        e2e_s=e2e,
+        output_tokens_per_s=e2e.inverse().scaled(made * e2e.likely) if load == "single" else intervals.estimate(made, RATE, load, what),
         input_tokens_per_s=served.input_tokens_per_s * parts,
         requests_per_s=served.requests_per_s * parts,
         stream_tokens_per_s=tpot.inverse() if tpot.likely else tpot,
