@@ -164,6 +164,8 @@ def test_pipeline_fills_then_overlaps() -> None:
             return 1e-4 * prefill / self.lanes
 
     limits = Limits("mixed", 8, 512, 1e9, lanes=4)
+    first = run(Staged(), limits, Workload("offline", Lengths(512, 1), requests=8), bundles=10**9).requests
+    assert [r.first_token for r in first] == pytest.approx([512e-4 * (m + 4) / 4 for m in range(8)])
     one = serve(Staged(), limits, Workload("single", Lengths(512, 1))).ttft_s.mean
     eight = serve(Staged(), limits, Workload("single", Lengths(4096, 1))).ttft_s.mean
     assert one == pytest.approx(512e-4)

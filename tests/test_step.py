@@ -157,3 +157,12 @@ def test_pipeline_of_one_sequence_is_as_slow_as_one_card() -> None:
     one, four = step("meta-llama/Llama-3.1-8B", "H100 SXM"), step("meta-llama/Llama-3.1-8B", "H100 SXM", pipeline=4)
     assert four.seconds(1.0, 1000.0) == pytest.approx(one.seconds(1.0, 1000.0), rel=0.15)
     assert four.seconds(64.0, 64e3) < one.seconds(64.0, 64e3)
+
+
+@pytest.mark.parametrize("decodes", [1.0, 2.0, 16.0, 200.0])
+@pytest.mark.parametrize("prefill", [16.0, 1024.0, 8192.0])
+def test_a_mixed_step_is_never_shorter_than_either_part(decodes: float, prefill: float) -> None:
+    priced = step("meta-llama/Llama-3.1-8B", "RTX 4090", mixing=0.5)
+    mixed = priced.seconds(decodes, decodes * 500, prefill, prefill**2 / 2, 1.0)
+    assert mixed >= priced.seconds(decodes, decodes * 500)
+    assert mixed >= priced.seconds(0.0, 0.0, prefill, prefill**2 / 2, 1.0)

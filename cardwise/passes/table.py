@@ -76,20 +76,25 @@ class StepTable:
         return table[low] + (rows - start) / (grid[low + 1] - start) * (table[low + 1] - table[low])
 
     def seconds(self, decodes: float, context: float, prefill: float = 0.0, pairs: float = 0.0, ends: float = 0.0) -> float:
-        """Seconds of one step: `decodes` sequences over `context` cached tokens in all, `prefill` prompt tokens over `pairs`, `ends`
-        prompts end.
+        """Seconds of one step: `decodes` sequences over `context` cached tokens in all, `prefill` prompt tokens over `pairs` of query and
+        key, of which `ends` prompts end.
         """
-        base, slope = self.decode_line(decodes, context)
-        time = base + slope * context
+        decode = 0.0
+        if decodes or prefill <= 0:
+            base, slope = self.decode_line(decodes, context)
+            decode = base + slope * context
         if prefill <= 0:
-            return time
+            return decode
         lanes = self._lanes
-        stage_decodes = decodes / min(lanes, max(decodes, 1.0))
-        alone = self._look_up(self._by_rows, stage_decodes + max(prefill / lanes, 1.0)) - self._look_up(self._by_rows, stage_decodes)
-        alone += self._look_up(self._by_outputs, decodes + ends) - self._look_up(self._by_outputs, decodes)
-        for per_pair, window in self._pair_windows:
-            alone += per_pair / lanes * (min(pairs, prefill * window) if window else pairs)
-        return time + alone * (self._mixing if decodes else 1.0)
+        rows = max(prefill / lanes, 1.0)
+        scores = sum(per_pair * (min(pairs, prefill * window) if window else pairs) for per_pair, window in self._pair_windows) / lanes
+        alone = self._look_up(self._by_rows, rows) + self._look_up(self._by_outputs, ends) + scores
+        if not decodes:
+            return alone
+        stage = decodes / min(lanes, max(decodes, 1.0))
+        added = self._look_up(self._by_rows, stage + rows) - self._look_up(self._by_rows, stage) + scores
+        added += self._look_up(self._by_outputs, decodes + ends) - self._look_up(self._by_outputs, decodes)
+        return max(decode + added * self._mixing, alone)  # what rides along is cheaper, but no step is shorter than its prompts alone
 
     def decode_line(self, decodes: float, context: float) -> tuple[float, float]:
         """(a, b): a decode step of `decodes` sequences takes a + b x (tokens in their caches), near `context` tokens in all.

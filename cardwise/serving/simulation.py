@@ -176,8 +176,7 @@ class Simulation:
             self._preempt()
             return
         decodes = self.decodes if mixed else 0.0
-        lanes = limits.lanes
-        room = max(limits.max_num_batched_tokens - decodes / lanes, 1.0) * lanes
+        room = max(limits.max_num_batched_tokens - decodes / limits.lanes, 1.0)
         tokens = pairs = ends = 0.0
         ended: list[Request] = []
         while self.prefilling and room > 1e-9:
@@ -195,42 +194,42 @@ class Simulation:
             if request.prefilled >= prompt - 1e-6:
                 ends += request.weight
                 ended.append(self.prefilling.popleft())
-        time = self._step_seconds(decodes, self.context if mixed else 0.0, tokens, pairs, ends)
+        time, latency = self._step_seconds(decodes, self.context if mixed else 0.0, tokens, pairs, ends)
+        if latency and not decodes and not self.prefilling:
+            time, latency = time + latency, 0.0  # nothing follows: the pipeline drains
+            self.pipe_empty = True
         self.now += time
         self.busy += time
         self.prefill_time += time
         if decodes:
-            self.clock += 1.0
-            self.context += decodes
+            share = 1.0 / limits.lanes  # while one micro-batch advances by a stage, a cycle's part of the sequences makes a token
+            self.clock += share
+            self.context += decodes * share
             if not limits.reserve:
-                self.held += decodes
+                self.held += decodes * share
             self._complete()
         for request in ended:
-            self._start_decoding(request)
+            self._start_decoding(request, latency)
 
-    def _step_seconds(self, decodes: float, context: float, tokens: float, pairs: float, ends: float) -> float:
-        """A step; with pipeline stages a cycle in which every stage handles up to `lanes` micro-batches of prompt tokens.
+    def _step_seconds(self, decodes: float, context: float, tokens: float, pairs: float, ends: float) -> tuple[float, float]:
+        """(time until the next step can start, time after that until this one's tokens are out).
 
-        A cycle of one micro-batch passes all stages one after the other; of m micro-batches into an empty pipeline takes (m + lanes - 1)
-        / lanes
-        of that (GPipe, Huang et al. 2019); into a full one m / lanes.
+        Without pipeline stages the second is 0. With stages a micro-batch enters the first stage every 1 / lanes of a pass and is out after
+        all of them: m micro-batches into an empty pipeline take (m + lanes - 1) / lanes of a pass (GPipe, Huang et al. 2019).
         """
-        limits = self.limits
-        lanes = limits.lanes
+        lanes = self.limits.lanes
         if lanes == 1:
-            return self.cost.seconds(decodes, context, tokens, pairs, ends)
-        parts = max(1, min(lanes, math.ceil(tokens / limits.max_num_batched_tokens)))
-        whole = self.cost.seconds(decodes, context, tokens * lanes / parts, pairs * lanes / parts, ends)
-        if decodes:
-            return whole
-        fill = lanes - 1 if self.pipe_empty else 0
+            return self.cost.seconds(decodes, context, tokens, pairs, ends), 0.0
+        whole = self.cost.seconds(decodes, context, tokens * lanes, pairs * lanes, ends)
+        alone = self.pipe_empty and not self.prefilling and not decodes
         self.pipe_empty = False
-        ideal = whole * (parts + fill) / lanes
-        return ideal if parts == 1 else min(whole * parts, ideal / limits.pipeline_efficiency)
+        slot = whole / lanes if alone else min(whole, whole / lanes / self.limits.pipeline_efficiency)
+        return slot, whole * (lanes - 1) / lanes
 
-    def _start_decoding(self, request: Request) -> None:
+    def _start_decoding(self, request: Request, latency: float = 0.0) -> None:
+        """The prompt is done; its first token is out `latency` later, when it has passed the remaining stages."""
         if request.first_token < 0:
-            request.first_token = self.now
+            request.first_token = self.now + latency
         request.made += 1.0
         left = request.output_tokens - request.made
         if left <= 1e-9:
@@ -263,7 +262,7 @@ class Simulation:
                 until = (-linear + math.sqrt(linear * linear + 2.0 * growth * max(gap, 0.0))) / growth
             else:
                 until = gap / first
-            steps = max(1.0, min(steps, math.ceil(until)))
+            steps = min(steps, max(1.0, math.ceil(until)))
         time = base * steps + slope * (self.context * steps + n * steps * (steps - 1.0) / 2.0)
         self.now += time
         self.busy += time
@@ -276,7 +275,11 @@ class Simulation:
     def _complete(self) -> None:
         running = self.running
         while running and running[0][0] <= self.clock + 1e-9:
-            request = heapq.heappop(running)[2]
+            ends_at, _, request = heapq.heappop(running)
+            beyond = (self.clock - ends_at) * request.weight  # part of a step that it was no longer there
+            self.context -= beyond
+            if not self.limits.reserve:
+                self.held -= beyond
             request.made = request.output_tokens
             self.decodes -= request.weight
             self.context -= (request.input_tokens + request.output_tokens) * request.weight
@@ -285,7 +288,7 @@ class Simulation:
             self.decodes = self.context = 0.0
 
     def _finish(self, request: Request, running: bool) -> None:
-        request.done = self.now
+        request.done = max(self.now, request.first_token)
         self.full = False
         self.seated -= request.weight
         self.in_system -= request.weight
