@@ -15,7 +15,6 @@ from functools import lru_cache
 from cardwise.answer import Basis, Estimate
 from cardwise.catalogue.load import read_csv
 
-KNOWLEDGE = ("card", "generation", "datasheet")
 FEWEST = 25
 WIDER = {"card": 1.0, "generation": 1.0, "datasheet": 1.5}
 
