@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardwise.errors import CannotRun
+from cardwise.serving.limits import Limits
 from cardwise.serving.metrics import summarise, weighted_quantile
 from cardwise.serving.requests import Request, make_requests
 from cardwise.serving.serve import run, serve
-from cardwise.serving.simulation import Limits, Simulation
+from cardwise.serving.simulation import Simulation
 from cardwise.workload import Lengths, Slo, Workload
 
 

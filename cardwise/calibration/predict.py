@@ -15,9 +15,9 @@ from cardwise.errors import NotSupported
 from cardwise.laws.memory import memory_budget
 from cardwise.layout import Layout
 from cardwise.passes.step import EngineStep
+from cardwise.serving.limits import Limits
 from cardwise.serving.metrics import Distribution, Served
 from cardwise.serving.serve import BUNDLES, serve
-from cardwise.serving.simulation import Limits
 from cardwise.workload import Lengths, Workload
 
 SPEED_METRICS = frozenset(

@@ -18,10 +18,12 @@ from cardwise.planning.evaluate import budget_for, setup_of
 from cardwise.planning.explain import best, candidate_of
 from cardwise.planning.question import Question
 from cardwise.planning.search import plan as search
+from cardwise.serving.limits import Limits, StepCost
 from cardwise.serving.metrics import Served, summarise
 from cardwise.serving.requests import Request
 from cardwise.serving.serve import run
-from cardwise.serving.simulation import Limits, Moment, Simulation, StepCost, Trace
+from cardwise.serving.simulation import Simulation
+from cardwise.serving.trace import Moment, Trace
 from cardwise.workload import MAX_TOKENS, Lengths, Workload
 
 COLUMNS = ("arrival_s", "input_tokens", "output_tokens")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cardwise.serving.requests import Request
-from cardwise.serving.simulation import Trace
+from cardwise.serving.trace import Trace
 from cardwise.workload import Slo
 
 

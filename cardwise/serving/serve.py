@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from cardwise.serving.limits import Limits, StepCost
 from cardwise.serving.metrics import Extrapolation, Served, summarise
 from cardwise.serving.requests import default_requests, make_requests
-from cardwise.serving.simulation import Limits, Simulation, StepCost, Trace
+from cardwise.serving.simulation import Simulation
+from cardwise.serving.trace import Trace
 from cardwise.workload import Slo, Workload
 
 BUNDLES = 400

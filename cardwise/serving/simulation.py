@@ -10,64 +10,12 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from dataclasses import dataclass
-from typing import Protocol
 
-from cardwise.engine import Scheduler
 from cardwise.errors import CannotRun
 from cardwise.laws.operators import causal_pairs
+from cardwise.serving.limits import Limits, StepCost
 from cardwise.serving.requests import Request
-
-
-class StepCost(Protocol):
-    """What the simulator asks of a pass."""
-
-    def seconds(self, decodes: float, context: float, prefill: float = 0.0, pairs: float = 0.0, ends: float = 0.0) -> float: ...
-
-    def decode_line(self, decodes: float, context: float) -> tuple[float, float]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What bounds the batch: sequences, tokens of a step, tokens in the cache; `lanes`: pipeline stages that work at once.
-
-    `reserve`: a request is admitted only when its whole length fits (no preemption); else its prompt, and the latest is preempted when
-    full.
-    `fixed_tokens`: tokens' worth of cache that a sequence takes whatever its length (recurrent states).
-    """
-
-    scheduler: Scheduler
-    max_num_seqs: int
-    max_num_batched_tokens: int
-    kv_tokens: float
-    lanes: int = 1
-    reserve: bool = False
-    fixed_tokens: float = 0.0
-    pipeline_efficiency: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A sample of the state over time; `preemptions` since the start."""
-
-    time_s: float
-    running: float
-    waiting: float
-    kv_share: float
-    preemptions: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What came out: finished requests, the time of the last completion, preemptions, and samples of the state."""
-
-    requests: tuple[Request, ...]
-    duration_s: float
-    preemptions: int
-    moments: tuple[Moment, ...]
-    busy_s: float
-    prefill_s: float
-    peak_running: float
+from cardwise.serving.trace import Moment, Trace
 
 
 class Simulation:
