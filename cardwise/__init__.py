@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cardwise.answer import Answer, Estimate, Option, Refusal
     from cardwise.catalogue.accelerators import accelerator, accelerators
     from cardwise.errors import CardwiseError
+    from cardwise.planning.asking import read_model as architecture
     from cardwise.planning.facade import compare_cards, explain, simulate, use_facts, validate
-    from cardwise.planning.facade import read_model as architecture
     from cardwise.planning.shapes import known_models
     from cardwise.reports.notebook import plan
 
@@ -33,7 +33,7 @@ _PUBLIC = {
     "Refusal": ("cardwise.answer", "Refusal"),
     "accelerator": ("cardwise.catalogue.accelerators", "accelerator"),
     "accelerators": ("cardwise.catalogue.accelerators", "accelerators"),
-    "architecture": ("cardwise.planning.facade", "read_model"),
+    "architecture": ("cardwise.planning.asking", "read_model"),
     "compare_cards": ("cardwise.planning.facade", "compare_cards"),
     "explain": ("cardwise.planning.facade", "explain"),
     "known_models": ("cardwise.planning.shapes", "known_models"),

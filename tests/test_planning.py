@@ -12,7 +12,7 @@ from cardwise.answer import Answer, Option
 from cardwise.catalogue.accelerators import accelerator
 from cardwise.catalogue.costs import cost_assumptions
 from cardwise.errors import BadInput, CannotRun, NotSupported
-from cardwise.planning import facade
+from cardwise.planning import asking, facade
 from cardwise.planning.compare import compare
 from cardwise.planning.explain import explain
 from cardwise.planning.question import Question
@@ -24,7 +24,7 @@ CARDS = ("RTX 4090", "A100 SXM 80GB", "H100 SXM", "MI300X")
 
 
 def asked(cards: str = "RTX 4090, A100 SXM 80GB, H100 SXM", model: str = "llama-3.1-8b", **options: Any) -> Question:
-    return facade.question(model, cards, **{"concurrency": 8, **options})
+    return asking.question(model, cards, **{"concurrency": 8, **options})
 
 
 def by_layout(answer: Answer) -> dict[tuple[str, str, int], Option]:
@@ -197,8 +197,8 @@ def test_fixed_degrees_that_cannot_be() -> None:
 
 
 def test_assumptions_are_the_catalogues_unless_said() -> None:
-    assert facade.assumptions() == cost_assumptions()
-    said = facade.assumptions(utilization=0.2, cny=7.3)
+    assert asking.assumptions() == cost_assumptions()
+    said = asking.assumptions(utilization=0.2, cny=7.3)
     assert (said.utilization, said.cny_per_usd, said.years) == (0.2, 7.3, cost_assumptions().years)
     assert said.sources["utilization"].kind == "user"
 
@@ -302,7 +302,7 @@ def test_the_usual_engine_of_a_card(card: str, model: str, engine: str, weights:
 def test_a_checkpoint_is_planned_with_the_bits_of_its_parts() -> None:
     """Kimi-K2.5 keeps attention in 16 bit and its experts in groups of 32: as `cardwise model` counts it."""
     option = facade.plan("kimi-k2.5", "8x H200 SXM", tensor_parallel=8).options[0]
-    read = shape(facade.read_model("kimi-k2.5"))
+    read = shape(asking.read_model("kimi-k2.5"))
     assert option.layout.weights == "int4"
     assert dict(option.budget.weights_by_part)["experts"] * 8 == pytest.approx(dict(read.weight_bytes)["experts"], rel=1e-6)
 

@@ -72,11 +72,12 @@ def model(
 ) -> None:
     """How a model was read: layers by kind, bytes, FLOPs."""
     from cardwise.planning import facade
+    from cardwise.planning.asking import read_model
     from cardwise.planning.shapes import shape
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
-    found = shape(facade.read_model(name, sources.configs, sources.online), choice.weights, choice.kv)
+    found = shape(read_model(name, sources.configs, sources.online), choice.weights, choice.kv)
     if form.json:
         from cardwise.reports.catalogue_records import model_record
 

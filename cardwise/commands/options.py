@@ -1,7 +1,7 @@
 """The options of the commands, each said once: a group is a frozen record whose fields are the options.
 
 `takes` turns a function of groups into a command whose parameters are the fields of its groups. Fields have the names of the library's
-arguments (`cardwise.planning.facade.Options`), so that a group passes on as it is.
+arguments (`cardwise.planning.asking.Options`), so that a group passes on as it is.
 """
 
 from __future__ import annotations
