@@ -61,27 +61,45 @@ def limits_of(setup: Setup, budget: MemoryBudget, efficiency: Efficiency, layout
 
 
 def budget_of(setup: Setup, layout: Layout) -> MemoryBudget:
-    """The memory budget of one replica of `layout`; sized for the load's own lengths where no maximum is stated."""
+    """The memory budget of one replica of `layout`; sized for the load's own lengths where no maximum is stated.
+
+    An engine that allocates the cache at start gets a context for as many requests at once as it runs, the load asks for and the
+    card holds.
+    """
     lengths, rules = setup.workload.lengths, setup.rules
-    longest = math.ceil(lengths.input_tokens + lengths.output_tokens) + 1
-    slots = min(setup.workload.users, rules.max_num_seqs) if rules.scheduler == "slots" else 1
-    return memory_budget(
-        setup.architecture,
-        layout,
-        setup.accelerator,
-        rules,
-        setup.weights,
-        setup.cache,
-        memory_constants(rules),
-        max_model_len=longest * slots if slots > 1 else setup.max_model_len or longest,
-        max_num_seqs=rules.max_num_seqs,
-        max_num_batched_tokens=rules.max_num_batched_tokens,
-        memory_share=setup.memory_share,
-    )
+    longest = setup.max_model_len or math.ceil(lengths.input_tokens + lengths.output_tokens)
+
+    def of(requests: int) -> MemoryBudget:
+        return memory_budget(
+            setup.architecture,
+            layout,
+            setup.accelerator,
+            rules,
+            setup.weights,
+            setup.cache,
+            memory_constants(rules),
+            max_model_len=longest * requests,
+            max_num_seqs=rules.max_num_seqs,
+            max_num_batched_tokens=rules.max_num_batched_tokens,
+            memory_share=setup.memory_share,
+        )
+
+    found = next((budget for requests in range(slots(setup), 1, -1) if (budget := of(requests)).fits), None) or of(1)
+    return replace(found, max_model_len=longest)
+
+
+def slots(setup: Setup) -> int:
+    """Requests that share the context of llama.cpp's server: as many as it runs and the load asks for; 1 for engines that page."""
+    rules, load = setup.rules, setup.workload
+    if rules.scheduler != "slots" or load.load == "single":
+        return 1
+    asked = {"rate": rules.max_num_seqs, "offline": load.requests or 1}.get(load.load, load.users)
+    return max(1, min(asked, rules.max_num_seqs))
 
 
 def step_of(setup: Setup, layout: Layout, efficiency: Efficiency) -> EngineStep:
-    wire = setup.link if layout is setup.layout else link(setup.accelerator, max(layout.cards_per_replica, 1))
+    same = layout.cards_per_replica == setup.layout.cards_per_replica
+    wire = setup.link if same else link(setup.accelerator, max(layout.cards_per_replica, 1))
     return EngineStep(
         setup.architecture, layout, setup.accelerator, wire, setup.weights, setup.cache, setup.rules, efficiency, setup.power_limit_w
     )

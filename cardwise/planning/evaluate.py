@@ -9,15 +9,14 @@ from cardwise.answer import Basis, Option, Performance, Refusal
 from cardwise.budget import MemoryBudget
 from cardwise.calibration import intervals
 from cardwise.calibration.effects import efficiency
-from cardwise.calibration.predict import limits_of, step_of
+from cardwise.calibration.predict import budget_of, limits_of, step_of
 from cardwise.calibration.setup import Setup, context, shares
 from cardwise.calibration.validate import knowledge
-from cardwise.catalogue.engine_memory import memory_constants
 from cardwise.catalogue.formats import cache_format, stored_format
 from cardwise.catalogue.links import link, node
 from cardwise.errors import CannotRun, CardwiseError
 from cardwise.hardware import Accelerator, Link
-from cardwise.laws.memory import memory_budget, valid_split
+from cardwise.laws.memory import valid_split
 from cardwise.layout import Layout
 from cardwise.passes.batch import Batch
 from cardwise.passes.step import EngineStep
@@ -94,41 +93,12 @@ def default_backend(card: Accelerator) -> str:
 
 
 def budget_for(question: Question, candidate: Candidate, made: Setup) -> MemoryBudget:
-    """The memory budget of one replica, with a cache for as many requests at once as the engine runs and the load asks where the engine
-    allocates it at start. Raises CannotRun with the reason when the split is not valid."""
+    """The memory budget of one replica. Raises CannotRun with the reason when the split is not valid."""
     layout = replace(candidate.layout, replicas=1)
     reason = valid_split(question.architecture, made.weights, layout, candidate.rules)
     if reason:
         raise CannotRun(reason)
-    lengths = question.workload.lengths
-    longest = question.max_model_len or math.ceil(lengths.input_tokens + lengths.output_tokens)
-
-    def of(requests: int) -> MemoryBudget:
-        return memory_budget(
-            question.architecture,
-            layout,
-            candidate.card,
-            candidate.rules,
-            made.weights,
-            made.cache,
-            memory_constants(candidate.rules),
-            max_model_len=longest * requests,
-            max_num_seqs=candidate.rules.max_num_seqs,
-            max_num_batched_tokens=candidate.rules.max_num_batched_tokens,
-            memory_share=question.memory_share,
-        )
-
-    most = slots(made)
-    found = next((budget for requests in range(most, 1, -1) if (budget := of(requests)).fits), None) or of(1)
-    return replace(found, max_model_len=longest)
-
-
-def slots(made: Setup) -> int:
-    """Requests that share the context of llama.cpp's server: as many as it runs and the load asks for; 1 for engines that page."""
-    if made.rules.scheduler != "slots" or made.workload.load == "single":
-        return 1
-    asked = {"rate": made.rules.max_num_seqs, "offline": made.workload.requests or 1}.get(made.workload.load, made.workload.users)
-    return max(1, min(asked, made.rules.max_num_seqs))
+    return budget_of(made, layout)
 
 
 def refusal(question: Question, card: Accelerator, layout: Layout, error: CardwiseError, shortfall: float | None = None) -> Refusal:
