@@ -53,6 +53,11 @@ class Accelerator:
     family: str = ""  # cards of one family share a physical chip: "H100 SXM" for H100 SXM and H800 SXM
     sources: Mapping[str, Source] = field(default_factory=dict)
 
+    @property
+    def chip(self) -> str:
+        """The family, or the card alone where no other shares its chip: what counts as the same silicon in evidence."""
+        return self.family or self.name
+
     def peak(self, *formats: str) -> float:
         """FLOP/s of the first of `formats` that this card states. Raises MissingFact when it states none."""
         for name in formats:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from cardwise.calibration import effects, intervals
-from cardwise.calibration import validate as validation
+from cardwise.calibration import effects, intervals, knowledge
 from cardwise.catalogue import load
 from cardwise.planning import shipped
 
@@ -24,8 +23,8 @@ TABLES: dict[str, list[dict[str, str]]] = {
          "error_source_out": "0.3"},
     ],
 }  # fmt: skip
-READERS = (effects, intervals, validation, shipped)
-CACHES = (effects.fitted, effects.fitted_logs, effects.efficiency, intervals.widths, intervals.width, validation.known)
+READERS = (effects, intervals, knowledge, shipped)
+CACHES = (effects.fitted, effects.fitted_logs, effects.efficiency, intervals.widths, intervals.width, knowledge.known)
 
 
 def pin(monkeypatch: pytest.MonkeyPatch) -> None:

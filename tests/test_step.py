@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from cardwise.calibration.effects import efficiency_of
 from cardwise.catalogue.accelerators import accelerator
-from cardwise.catalogue.engines import engine_rules
 from cardwise.catalogue.formats import cache_format, weight_format
 from cardwise.catalogue.links import link
 from cardwise.hardware import Accelerator
@@ -27,7 +26,6 @@ PRIOR = efficiency_of({}, {})
 
 def step(model: str, card: Accelerator | str, tensor: int = 1, weights: str = "bf16", pipeline: int = 1, **changes: float) -> EngineStep:
     found = accelerator(card) if isinstance(card, str) else card
-    rules = engine_rules("vllm", "", memory_bytes=found.memory_bytes, card=found.name, vendor=found.vendor)
     return EngineStep(
         architecture(model),
         Layout(found.name, tensor_parallel=tensor, pipeline_parallel=pipeline),
@@ -35,7 +33,6 @@ def step(model: str, card: Accelerator | str, tensor: int = 1, weights: str = "b
         link(found, tensor * pipeline),
         weight_format(weights),
         cache_format("fp16"),
-        rules,
         replace(PRIOR, **changes),  # type: ignore[arg-type]
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
@@ -33,6 +33,8 @@ DIFFERENCE = 0.1
 LARGEST_STEP = 0.5
 FIT_BUNDLES = 48
 METRIC_WEIGHT = {"ttft_ms": 0.35}
+SMALLEST_GROUP = 10
+"""Cases of one source and metric from which on a group counts in the macro error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +135,9 @@ class Problem:
         self.target = np.array([math.log(measured[row].value) for row in self.rows])
         self.groups = [(measured[row].case.source_id, measured[row].case.metric) for row in self.rows]
 
-    def weights(self, use: Callable[[Case], bool] | None = None, ttft: bool = True) -> Floats:
+    def weights(self, ttft: bool = True) -> Floats:
         sizes = Counter(self.groups)
         weight = np.array([1.0 / math.sqrt(sizes[g]) * METRIC_WEIGHT.get(g[1], 1.0) * (ttft or g[1] != "ttft_ms") for g in self.groups])
-        if use is not None:
-            weight *= np.array([use(self.measured[row].case) for row in self.rows], dtype=float)
         scaled: Floats = weight * (ROWS_OF_A_GROUP / NOISE**2)
         return scaled
 
@@ -211,9 +211,9 @@ def _slopes_many(task: tuple[Sequence[Job], Effects]) -> list[tuple[list[float],
 
 
 def macro_error(groups: Iterable[tuple[str, str]], logs: Floats, target: Floats) -> float:
-    """Mean over groups of at least 10 rows of the median of |predicted / measured - 1|."""
+    """Mean over groups of at least SMALLEST_GROUP rows of the median of |predicted / measured - 1|."""
     by: dict[tuple[str, str], list[float]] = defaultdict(list)
     for group, error in zip(groups, np.abs(np.exp(logs - target) - 1.0), strict=True):
         if np.isfinite(error):
             by[group].append(float(error))
-    return float(np.mean([np.median(errors) for errors in by.values() if len(errors) >= 10]))
+    return float(np.mean([np.median(errors) for errors in by.values() if len(errors) >= SMALLEST_GROUP]))

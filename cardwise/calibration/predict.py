@@ -100,9 +100,7 @@ def slots(setup: Setup) -> int:
 def step_of(setup: Setup, layout: Layout, efficiency: Efficiency) -> EngineStep:
     same = layout.cards_per_replica == setup.layout.cards_per_replica
     wire = setup.link if same else link(setup.accelerator, max(layout.cards_per_replica, 1))
-    return EngineStep(
-        setup.architecture, layout, setup.accelerator, wire, setup.weights, setup.cache, setup.rules, efficiency, setup.power_limit_w
-    )
+    return EngineStep(setup.architecture, layout, setup.accelerator, wire, setup.weights, setup.cache, efficiency, setup.power_limit_w)
 
 
 def outcome(setup: Setup, efficiency: Efficiency, bundles: int = BUNDLES) -> Outcome:
@@ -149,7 +147,7 @@ def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, 
     )
     queue = serve(
         step,
-        replace(limits_of(prefill, budget_of(prefill, split.prefill), efficiency, split.prefill, ran=True)),
+        limits_of(prefill, budget_of(prefill, split.prefill), efficiency, split.prefill, ran=True),
         one_token,
         bundles=bundles,
     )

@@ -8,9 +8,9 @@ from collections import defaultdict
 from statistics import mean
 
 from cardwise.calibration.effects import fitted, slots
+from cardwise.calibration.fit import SMALLEST_GROUP
 from cardwise.catalogue.load import read_csv, read_toml
 
-SMALLEST_GROUP = 10
 BAD = 0.5  # a median error above this is explained below the table
 REASONS = {
     "ttft_ms": "waiting under load: warm-up and compilation inside the means of short runs, prompts repeated into a prefix cache, "

@@ -74,6 +74,7 @@ def setup(case: Case, configs: Path | None = None) -> Setup:
     layout, disaggregation = _layout(case, card, model, weights.name, rules)
     cards = layout.cards_per_replica if disaggregation is None else disaggregation.decode.cards_per_replica
     wire = link(card, max(cards, 1), said=_said_link(case))
+    seen = workload(case, layout.replicas)
     return Setup(
         architecture=model,
         layout=layout,
@@ -82,8 +83,8 @@ def setup(case: Case, configs: Path | None = None) -> Setup:
         weights=weights,
         cache=cache_format(_kv(case)),
         rules=rules,
-        workload=(seen := workload(case, layout.replicas)),
-        context=context(card, weights, rules, wire, model, case.load, settings_of(case.notes)),
+        workload=seen,
+        context=context(card, weights, rules, wire, seen.load, settings_of(case.notes)),
         power_limit_w=case.power_limit_w,
         max_model_len=int(case.max_model_len) if case.max_model_len else None,
         memory_share=case.gpu_memory_utilization,
@@ -132,15 +133,15 @@ def _rules(case: Case, card: Accelerator) -> EngineRules:
     version = case.engine_version or image_version(settings_of(case.notes))
     length = int(case.max_model_len) if case.max_model_len else None
     rules = _engine_rules(case.engine, version, card.memory_bytes, card.name, card.vendor, case.measured, entry, int(case.tp or 1), length)
-    chunk = _stated_chunk(case)
+    tokens = _stated_chunk(case)
     if case.load == "batch":
         rules = replace(rules, max_num_seqs=max(rules.max_num_seqs, int(case.batch or 1)))
     if case.max_num_seqs:
         rules = replace(rules, max_num_seqs=int(case.max_num_seqs))
     if case.max_num_batched_tokens:
         rules = replace(rules, max_num_batched_tokens=int(case.max_num_batched_tokens))
-    elif chunk:
-        rules = replace(rules, max_num_batched_tokens=chunk)
+    elif tokens:
+        rules = replace(rules, max_num_batched_tokens=tokens)
     return rules
 
 
@@ -239,7 +240,7 @@ def workload(case: Case, replicas: int = 1) -> Workload:
 
 
 def context(
-    card: Accelerator, weights: WeightFormat, rules: EngineRules, wire: Link, model: Architecture, load: str, settings: str = ""
+    card: Accelerator, weights: WeightFormat, rules: EngineRules, wire: Link, load: str, settings: str = ""
 ) -> tuple[tuple[str, str], ...]:
     """Attributes of a stack that fitted effects are keyed by, sorted. None of them is the name of a model or of a source.
 
@@ -262,7 +263,6 @@ def context(
         + wire.kind
         + ("-p2p" if wire.kind == "pcie" and wire.peer_to_peer else ""),
         "backend": backend,
-        "model_kind": "experts" if model.has_experts else "dense",
         "front": front_of(rules, load),
     }
     return tuple(sorted(attributes.items()))

@@ -8,15 +8,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 from cardwise.calibration import intervals, memory_cases
 from cardwise.calibration.cases import BrokenRow, Case, read_cases, row_of, run_of, unique
 from cardwise.calibration.effects import efficiency
+from cardwise.calibration.knowledge import knowledge
 from cardwise.calibration.predict import SPEED_METRICS, Outcome, measuring, outcome, value_of
 from cardwise.calibration.setup import Setup, setup
-from cardwise.catalogue.load import read_csv
 from cardwise.errors import BadInput, CardwiseError, NotSupported
 
 COLUMNS = ("case_id", "predicted", "low", "high", "status", "reason")
@@ -36,21 +36,6 @@ class Prediction:
     high: float | None
     status: str
     reason: str
-
-
-@lru_cache(maxsize=1)
-def known() -> dict[str, int]:
-    """Measured cases by `family/engine`, `family` and `generation` of the card, as the fit found them."""
-    return {row["name"]: int(row["cases"]) for row in read_csv("calibration/known.csv")}
-
-
-def knowledge(made: Setup) -> str:
-    """card, generation or datasheet: how near the evidence comes to this stack."""
-    card = made.accelerator
-    table = known()
-    if table.get(f"{card.family or card.name}/{made.rules.engine}", 0) >= intervals.FEWEST:
-        return "card"
-    return "generation" if table.get(card.generation, 0) >= intervals.FEWEST else "datasheet"
 
 
 def predict(cases: Sequence[Case], configs: Path | None = None) -> list[Prediction]:
@@ -90,12 +75,12 @@ def _predict_chunk(task: tuple[list[Case], Path | None]) -> list[Prediction]:
 
 def chunks_of(cases: Sequence[Case]) -> Iterator[list[int]]:
     """Indices of cases in chunks for workers; cases of one run stay together."""
-    order = sorted(range(len(cases)), key=lambda i: tuple(str(v) for v in run_of(cases[i])))
+    runs = [run_of(case) for case in cases]
+    order = sorted(range(len(cases)), key=lambda i: tuple(str(v) for v in runs[i]))
     chunk: list[int] = []
-    for position, index in enumerate(order):
-        chunk.append(index)
-        following = order[position + 1] if position + 1 < len(order) else None
-        if len(chunk) >= CHUNK and (following is None or run_of(cases[following]) != run_of(cases[index])):
+    for _, alike in groupby(order, key=lambda i: runs[i]):
+        chunk += alike
+        if len(chunk) >= CHUNK:
             yield chunk
             chunk = []
     if chunk:

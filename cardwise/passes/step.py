@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from cardwise.efficiency import Efficiency
-from cardwise.engine import CacheFormat, EngineRules, WeightFormat
+from cardwise.engine import CacheFormat, WeightFormat
 from cardwise.hardware import Accelerator, Link
 from cardwise.laws.collectives import all_reduce_seconds, send_seconds
 from cardwise.laws.memory_weights import bits_of
@@ -40,16 +40,15 @@ class EngineStep:
         link: Link,
         weights: WeightFormat,
         cache: CacheFormat,
-        rules: EngineRules,
         efficiency: Efficiency,
         power_limit_w: float | None = None,
     ) -> None:
-        self.architecture, self.layout, self.link, self.rules, self.efficiency = architecture, layout, link, rules, efficiency
+        self.architecture, self.layout, self.efficiency = architecture, layout, efficiency
         self.weights, self.cache = weights, cache
         slow = 1.0
         if power_limit_w and accelerator.tdp_w and power_limit_w < accelerator.tdp_w:
             slow = (power_limit_w / accelerator.tdp_w) ** efficiency.power_exponent
-        key, self.kernel = arithmetic(weights, accelerator)
+        key, _ = arithmetic(weights, accelerator)
         self.arithmetic = key
         self.product_rate = accelerator.peaks[key] * efficiency.gemm * slow
         sixteen = accelerator.peak("fp16_acc16", "fp16", "fp32") if key == "fp16_acc16" else accelerator.peak("bf16", "fp16", "fp32")
@@ -135,7 +134,6 @@ class EngineStep:
         assert not isinstance(cache, StateCache)
         seen = context if cache.window is None else np.minimum(context, decodes * cache.window)
         if isinstance(cache, LatentCache):
-            width, share = cache.elements_per_token, 1.0
             looked = seen / cache.compression if mixer.top_k is None else np.minimum(seen / cache.compression, decodes * mixer.top_k)
             flops = attention_flops(looked, mixer.heads / self.attention_ranks, cache.rank + cache.rope_dim, cache.rank)
             moved = looked * (cache.rank + cache.rope_dim) * self.cache.bits / 8 + seen * cache.index_dim

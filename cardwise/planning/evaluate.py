@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from cardwise.answer import Basis, Option, Performance, Refusal
+from cardwise.answer import Option, Performance, Refusal
 from cardwise.budget import MemoryBudget
 from cardwise.calibration import intervals
 from cardwise.calibration.effects import efficiency
+from cardwise.calibration.knowledge import knowledge
 from cardwise.calibration.predict import budget_of, limits_of, step_of
 from cardwise.calibration.setup import Setup, context, shares
-from cardwise.calibration.validate import knowledge
 from cardwise.catalogue.formats import cache_format, stored_format
 from cardwise.catalogue.links import link, node
 from cardwise.errors import CannotRun, CardwiseError
@@ -31,6 +31,8 @@ SEARCH_BUNDLES = 120
 MANY_CARDS = 12
 FEWER_REQUESTS = 250
 """Random arrivals that a replica sees when many cards are compared and nobody says how many."""
+SATURATED = 0.98
+"""Share of the time that a replica is busy from which on it serves what it can."""
 RATE = "output_tok_s"
 """The metric whose interval a rate has; that of one stream is a request over its time, and has the interval of that."""
 LIMITS_BY_FIELD = {"compute_seconds": "compute", "memory_seconds": "bandwidth", "link_seconds": "link", "launch_seconds": "launch"}
@@ -64,7 +66,7 @@ def setup_of(question: Question, candidate: Candidate) -> Setup:
         cache=cache_format("fp16" if layout.kv == "auto" else layout.kv),
         rules=rules,
         workload=workload,
-        context=context(card, weights, rules, wire, question.architecture, workload.load, default_backend(card)),
+        context=context(card, weights, rules, wire, workload.load, default_backend(card)),
         power_limit_w=question.power_limit_w,
         max_model_len=question.max_model_len,
         memory_share=question.memory_share,
@@ -101,7 +103,7 @@ def budget_for(question: Question, candidate: Candidate, made: Setup) -> MemoryB
     return budget_of(made, layout)
 
 
-def refusal(question: Question, card: Accelerator, layout: Layout, error: CardwiseError, shortfall: float | None = None) -> Refusal:
+def refusal(card: Accelerator, layout: Layout, error: CardwiseError, shortfall: float | None = None) -> Refusal:
     """A refusal from an error; a CannotRun carries its fix."""
     reason, fix = (error.reason, error.fix) if isinstance(error, CannotRun) else (error.message, "")
     return Refusal(card.name, layout.cards, layout.weights, layout.degrees(), reason, fix, shortfall)
@@ -114,17 +116,17 @@ def check_fits(question: Question, candidate: Candidate) -> tuple[Setup, MemoryB
         made = setup_of(question, candidate)
         budget = budget_for(question, candidate, made)
     except CardwiseError as error:
-        return refusal(question, candidate.card, candidate.layout, error)
+        return refusal(candidate.card, candidate.layout, error)
     need = question.max_model_len or question.workload.lengths.input_tokens + question.workload.lengths.output_tokens
     if not budget.fits:
         why = CannotRun(budget.reason, budget.fix)
-        return refusal(question, candidate.card, candidate.layout, why, budget.shortfall_bytes)
+        return refusal(candidate.card, candidate.layout, why, budget.shortfall_bytes)
     if budget.max_concurrency(need) < 1:
         why = CannotRun(
             f"the KV cache holds {budget.kv_tokens:,.0f} tokens, one request has {need:,.0f}",
             "more cards, smaller weights or a smaller KV format",
         )
-        return refusal(question, candidate.card, candidate.layout, why)
+        return refusal(candidate.card, candidate.layout, why)
     return made, budget
 
 
@@ -137,11 +139,11 @@ def evaluate(question: Question, candidate: Candidate, made: Setup, budget: Memo
         limits = limits_of(made, budget, factors, layout)
         served = serve(step, limits, made.workload, factors.first_token_seconds, question.slo, bundles=SEARCH_BUNDLES)
     except CardwiseError as error:
-        return refusal(question, candidate.card, candidate.layout, error)
+        return refusal(candidate.card, candidate.layout, error)
     what = knowledge(made)
     performance = performance_of(question, served, made.shares, candidate.layout, budget, what)
     decode_bound, prefill_bound = bounds(step, made, served)
-    basis: Basis = intervals.basis(what, "e2e_s" if made.workload.load == "single" else RATE, made.workload.load)
+    basis = intervals.basis(what, "e2e_s" if made.workload.load == "single" else RATE, made.workload.load)
     return Option(
         layout=candidate.layout,
         link=made.link.name,
@@ -150,7 +152,7 @@ def evaluate(question: Question, candidate: Candidate, made: Setup, budget: Memo
         cost=cost_of(question, candidate.card, candidate.layout, performance),
         bound=decode_bound,
         prefill_bound=prefill_bound,
-        meets=meets(question, performance, made.workload),
+        meets=meets(question, performance),
         basis=basis,
     )
 
@@ -185,7 +187,7 @@ def performance_of(question: Question, served: Served, parts: float, layout: Lay
     )
 
 
-def meets(question: Question, performance: Performance, workload: Workload) -> bool:
+def meets(question: Question, performance: Performance) -> bool:
     """Whether the limits asked for hold at the percentile, and an open load is kept up with."""
     slo = question.slo
     if slo and slo.ttft_s is not None and performance.ttft_tail_s > slo.ttft_s:
@@ -193,7 +195,7 @@ def meets(question: Question, performance: Performance, workload: Workload) -> b
     if slo and slo.tpot_s is not None and performance.tpot_tail_s > slo.tpot_s:
         return False
     if question.workload.load == "rate":
-        return performance.busy_share < 0.98 or performance.requests_per_s >= 0.9 * (question.workload.requests_per_s or 0.0)
+        return performance.busy_share < SATURATED or performance.requests_per_s >= 0.9 * (question.workload.requests_per_s or 0.0)
     return True
 
 

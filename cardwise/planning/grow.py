@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from cardwise.answer import Option, Refusal
-from cardwise.planning.evaluate import check_fits, evaluate
+from cardwise.planning.evaluate import SATURATED, check_fits, evaluate
 from cardwise.planning.layouts import Candidate
 from cardwise.planning.question import Question
 
 MOST_REPLICAS = 64
-SATURATED, RAMP = 0.98, 0.85
-"""A replica that is this busy serves what it can; its rate over a whole run, ramp and drain included, is at least this share of it."""
+RAMP = 0.85
+"""Of what a saturated replica serves, its rate over a whole run, ramp and drain included, is at least this share."""
 Copy = tuple[Candidate, Option | None]
 """A layout of one replica, and what it serves alone where that is known."""
 

@@ -21,8 +21,7 @@ class Limits:
     """What bounds the batch: sequences, tokens of a step, tokens in the cache; `lanes`: pipeline stages that work at once.
 
     `reserve`: a request is admitted only when its whole length fits (no preemption); else its prompt, and the latest is preempted when
-    full. `fixed_tokens`: tokens' worth of cache that a sequence takes whatever its length. `pipeline_efficiency`: share of the ideal
-    speed-up that micro-batches reach.
+    full. `pipeline_efficiency`: share of the ideal speed-up that micro-batches reach.
     """
 
     scheduler: Scheduler
@@ -31,5 +30,4 @@ class Limits:
     kv_tokens: float
     lanes: int = 1
     reserve: bool = False
-    fixed_tokens: float = 0.0
     pipeline_efficiency: float = 1.0

@@ -78,7 +78,7 @@ class Simulation:
     def _need(self, request: Request) -> float:
         """Tokens of cache that admission asks for."""
         tokens = request.input_tokens + request.made + (request.output_tokens - request.made if self.limits.reserve else 1.0)
-        return (tokens + self.limits.fixed_tokens) * request.weight
+        return tokens * request.weight
 
     def _admit(self) -> None:
         limits = self.limits
@@ -181,7 +181,7 @@ class Simulation:
         request.made += 1.0
         left = request.output_tokens - request.made
         if left <= 1e-9:
-            self._finish(request, running=False)
+            self._finish(request)
             return
         request.ends_at = self.clock + math.ceil(left - 1e-9)
         self.order += 1
@@ -231,17 +231,16 @@ class Simulation:
             request.made = request.output_tokens
             self.decodes -= request.weight
             self.context -= (request.input_tokens + request.output_tokens) * request.weight
-            self._finish(request, running=True)
+            self._finish(request)
         if not running:
             self.decodes = self.context = 0.0
 
-    def _finish(self, request: Request, running: bool) -> None:
+    def _finish(self, request: Request) -> None:
         request.done = max(self.now, request.first_token)
         self.full = False
         self.seated -= request.weight
         self.in_system -= request.weight
-        length = request.input_tokens + request.output_tokens + self.limits.fixed_tokens
-        self.held -= length * request.weight
+        self.held -= (request.input_tokens + request.output_tokens) * request.weight
         if not self.prefilling and not self.running:
             self.held = 0.0
         self.remaining -= request.weight
@@ -263,7 +262,7 @@ class Simulation:
         self.seated -= request.weight
         tokens = (request.input_tokens + request.made) * request.weight
         self.context -= tokens
-        self.held -= tokens + self.limits.fixed_tokens * request.weight
+        self.held -= tokens
         self.preemptions += request.weight
         self.waiting.appendleft(request)
 
