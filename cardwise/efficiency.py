@@ -11,15 +11,21 @@ class Efficiency:
 
     gemm: share of the arithmetic peak that a large dense product reaches inside the engine.
     experts: rate of grouped expert products relative to `gemm`.
+    expert_rows: rows that every expert touched pays beyond its own.
     half_rows: rows at which a product reaches half of that rate.
     bandwidth: share of the memory bandwidth that weight reads reach.
+    unpack: FLOPs of the FP32 peak that unpacking one quantised weight takes where kernels unpack on the fly (GGUF, MLX, EXL).
     attention_compute: share of the 16-bit peak in prefill attention, per causal FLOP.
+    attention_rows: keys that every prompt token pays beyond those that it sees: blocks at the diagonal, softmax, fill.
     attention_bandwidth: share of the memory bandwidth that reads of the KV cache reach.
     state_bandwidth: share of the memory bandwidth that recurrent states reach.
     layer_seconds: kernels that are neither products nor attention, and launches, per layer of a step.
+    prompt_launch: host time of a layer's launches in a step with a prompt, which runs without a CUDA graph, in units of `layer_seconds`.
+    expert_layer: kernels of a layer with experts relative to those of a dense one.
     step_seconds: scheduler, sampler, copy to host, per step. sequence_seconds: the same per sequence.
-    reduce_seconds: latency of an all-reduce per doubling of the ranks. reduce_share: share of the link's bytes/s that it reaches.
+    reduce_seconds: latency of an all-reduce of two cards. reduce_share: share of the link's bytes/s that it reaches.
     first_token_seconds: HTTP, tokeniser, queue hand-over and detokeniser before a first token is seen.
+    balance_steps: decode steps that a prompt waits until the ranks of attention data parallelism have prompts alike.
     mixing: time of prefill tokens that ride in a decode step relative to the same tokens alone.
     pipeline: share of the ideal speed-up that pipelined micro-batches reach.
     routing_skew: exponent that lowers the number of distinct experts below that of uniform routing.
@@ -28,17 +34,23 @@ class Efficiency:
 
     gemm: float
     experts: float
+    expert_rows: float
     half_rows: float
     bandwidth: float
+    unpack: float
     attention_compute: float
+    attention_rows: float
     attention_bandwidth: float
     state_bandwidth: float
     layer_seconds: float
+    prompt_launch: float
+    expert_layer: float
     step_seconds: float
     sequence_seconds: float
     reduce_seconds: float
     reduce_share: float
     first_token_seconds: float
+    balance_steps: float
     mixing: float
     pipeline: float
     routing_skew: float

@@ -13,7 +13,7 @@ from cardwise.catalogue.accelerators import accelerator
 from cardwise.catalogue.formats import cache_format, weight_format
 from cardwise.catalogue.links import link
 from cardwise.hardware import Accelerator
-from cardwise.laws.collectives import all_reduce_seconds
+from cardwise.laws.collectives import all_reduce_seconds, latency_growth, rate_growth
 from cardwise.laws.operators import experts_touched
 from cardwise.laws.roofline import smooth_maximum
 from cardwise.layout import Layout
@@ -123,9 +123,81 @@ def test_experts_touched_meets_its_ends() -> None:
 
 def test_all_reduce_of_measured_8_gpu_boxes() -> None:
     """nccl-tests on eight stock 4090: about 40 us for small messages and 8.3 GB/s algorithm bandwidth: 5.4 MB take about 0.65 ms."""
-    seconds = all_reduce_seconds(5.4e6, 8, 40e-6 / 3, 8.3e9 * 2 * 7 / 8)
+    seconds = all_reduce_seconds(5.4e6, 8, 40e-6, 8.3e9 * 2 * 7 / 8)
     assert float(seconds) == pytest.approx(0.69e-3, rel=0.05)
     assert float(all_reduce_seconds(5.4e6, 1, 1.0, 1.0)) == 0.0
+
+
+@pytest.mark.parametrize(("cards", "gb_s"), [(2, 18.0), (4, 14.0), (8, 11.5)])
+def test_all_reduce_over_pcie_slows_with_the_cards_as_measured_on_pro_6000(cards: int, gb_s: float) -> None:
+    assert 18.0 * rate_growth("pcie", cards) == pytest.approx(gb_s, rel=0.03)
+
+
+def test_latency_of_an_all_reduce_is_flat_between_peers_and_linear_over_pcie() -> None:
+    """Custom all-reduce in CUDA graphs over NVLink: 4.3 us on 2 cards, 4.7 on 8; over PCIe 4.3 us on 2 and 24 on 8 (published timings)."""
+    assert 4.3 * latency_growth("nvswitch", 8) == pytest.approx(4.7, rel=0.2)
+    assert latency_growth("pcie", 8) / latency_growth("pcie", 4) == pytest.approx(2.0, rel=0.01)
+    assert all(latency_growth(kind, 2) == rate_growth(kind, 2) == 1.0 for kind in ("nvlink", "nvswitch", "pcie", "xgmi", "ethernet"))
+
+
+def decode_seconds(priced: EngineStep) -> float:
+    return sum(float(o.seconds) for o in priced.operators(Batch(decodes=1.0, context=0.0, outputs=1.0)))
+
+
+def test_quantised_weights_decode_no_faster_than_they_are_unpacked() -> None:
+    """An M2 Max with 38 cores decodes a 4-bit model at the speed of its arithmetic once unpacking is dear, whatever its memory."""
+    free = step("llama-2-7b", "M2 Max 38-core", weights="q4_k_m", unpack=1.0, step_seconds=2e-5, layer_seconds=2e-6)
+    dear = step("llama-2-7b", "M2 Max 38-core", weights="q4_k_m", unpack=100.0, step_seconds=2e-5, layer_seconds=2e-6)
+    matrices = architecture("llama-2-7b").parameters - 32000 * 4096
+    peak = accelerator("M2 Max 38-core").peak("fp32")
+    assert decode_seconds(dear) == pytest.approx(100.0 * matrices / peak, rel=0.05)
+    assert decode_seconds(free) < decode_seconds(dear) / 2
+    assert step("llama-2-7b", "M2 Max 38-core", weights="f16").unpack_rate == float("inf")
+
+
+def test_row_split_sends_every_input_and_gathers_every_output_over_the_first_cards_link() -> None:
+    """llama.cpp -sm row on two cards, one row of a 7B model: FP32 inputs of qkv, o, gate and up, and down; half of their outputs."""
+    base = step("llama-2-7b", "RTX 3090", 2, weights="q4_0", reduce_seconds=1e-5)
+    split = EngineStep(
+        base.architecture,
+        replace(base.layout, engine="llama.cpp"),
+        accelerator("RTX 3090"),
+        link(accelerator("RTX 3090"), 2),
+        base.weights,
+        base.cache,
+        base.efficiency,
+    )
+    operator = next(o for o in split.operators(Batch(decodes=1.0, outputs=1.0)) if o.group == "row split")
+    inputs, outputs = 3 * 4096 + 11008, 3 * 4096 + 4096 + 2 * 11008 + 4096
+    assert float(operator.work.message_bytes) == pytest.approx(32 * 4 * (inputs + outputs / 2))
+    copies = 2 * 4 * 32
+    assert float(operator.seconds) == pytest.approx(copies * 1e-5 + float(operator.work.message_bytes) / split.wire_rate)
+    assert not any(o.group == "all-reduce" for o in split.operators(Batch(decodes=1.0, outputs=1.0)))
+
+
+@pytest.mark.parametrize("model", ["llama-2-7b", "Qwen/Qwen3-30B-A3B"])
+def test_a_step_with_a_prompt_waits_for_the_host_unless_the_prompt_is_long(model: str) -> None:
+    priced = step(model, "H100 SXM", prompt_launch=20.0)
+    short, long = (sum(float(o.seconds) for o in priced.operators(Batch(prefill=n, pairs=n * n / 2, outputs=1.0))) for n in (1.0, 16384.0))
+    assert short == pytest.approx(priced.host_seconds, rel=0.05)
+    alone = sum(float(o.seconds) for o in priced.operators(Batch(prefill=16384.0, pairs=16384.0**2 / 2, outputs=1.0)) if o.group != "host")
+    assert long == pytest.approx(alone, rel=0.05)
+    assert not any(o.group == "host" for o in priced.operators(Batch(decodes=8.0, context=800.0, outputs=8.0)))
+
+
+def test_experts_and_latent_attention_launch_more_kernels_than_a_plain_layer() -> None:
+    plain = step("llama-2-7b", "H100 SXM", layer_seconds=1e-5)
+    assert plain.host_seconds == pytest.approx(32 * 1e-5 * PRIOR.prompt_launch)
+    latent = step("deepseek-ai/DeepSeek-R1", "H100 SXM", layer_seconds=1e-5, expert_layer=2.0)
+    assert latent.host_seconds == pytest.approx((3 * 1.3 + 58 * 2.3) * 1e-5 * PRIOR.prompt_launch)
+
+
+@pytest.mark.parametrize(("tensor", "columns"), [(1, 4096), (8, 4096)])
+def test_thin_matrices_of_scaled_number_types_fill_part_of_a_wave(tensor: int, columns: int) -> None:
+    """On Hopper an FP8 product of 4,096 columns loses about three times more rows than a 16-bit one; slices of TP lose more still."""
+    narrow = step("llama-2-7b", "H100 SXM", tensor, weights="fp8")
+    assert narrow.wave / columns == pytest.approx(0.006 * 132 * 128**2 / 4096)
+    assert step("llama-2-7b", "H100 SXM", tensor).wave == 0.0
 
 
 @given(a=st.floats(0, 1e3), b=st.floats(0, 1e3))

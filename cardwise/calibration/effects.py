@@ -22,6 +22,7 @@ class Slot:
     """Prior of one slot: its value, unit, bounds, the levels that may move it (name, spread in log), and the source of the prior.
 
     `anchors`: values for stacks that are known to differ (key, value); the first that matches takes the place of `prior`.
+    `factors`: what the prior is multiplied by (key, factor); all that match count.
     """
 
     name: str
@@ -32,13 +33,17 @@ class Slot:
     levels: tuple[tuple[str, float], ...]
     source: str
     anchors: tuple[tuple[str, float], ...] = ()
+    factors: tuple[tuple[str, float], ...] = ()
 
     def prior_in(self, context: Mapping[str, str]) -> float:
         """The value before any effect."""
-        for key, value in self.anchors:
-            if all(context.get(name) == wanted for name, wanted in (part.split("=") for part in key.split("+"))):
-                return value
-        return self.prior
+        value = next((value for key, value in self.anchors if matches(key, context)), self.prior)
+        return value * math.prod(factor for key, factor in self.factors if matches(key, context))
+
+
+def matches(key: str, context: Mapping[str, str]) -> bool:
+    """Whether a stack has all attributes that a key such as `engine=vllm+vendor=amd` names."""
+    return all(context.get(name) == wanted for name, wanted in (part.split("=") for part in key.split("+")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ def slots() -> tuple[Slot, ...]:
             levels,
             str(entry["source"]),
             anchors,
+            tuple((str(key), float(value)) for key, value in entry.get("factors", {}).items()),
         )
     if set(found) != set(SLOTS):
         raise BadFile(f"priors.toml lists {sorted(set(found) ^ set(SLOTS))} too much or too little")

@@ -1,8 +1,7 @@
-"""Fits the effects of `effects.py` to measured cases: regularised least squares on log ratios, by Gauss-Newton over simulated cases.
+"""Simulated cases as a regression problem: predictions, their slopes in every slot, and Gauss-Newton steps between them.
 
-Residual: log(measured / predicted). Loss: pseudo-Huber (a row that is off by more than `HUBER` counts like an outlier, so that one
-source's faults are not learned), rows weighted so that a group of n rows of one source and metric counts like sqrt(n).
-Regularisation: every effect is Gaussian around 0 with the spread of its level in priors.toml.
+Residual: log(measured / predicted). Rows are weighted so that a group of n rows of one source and metric counts like sqrt(n); the loss,
+the priors and the step are those of `ridge`.
 """
 
 from __future__ import annotations
@@ -14,25 +13,25 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cardwise.calibration.cases import Case, Measured, run_of
-from cardwise.calibration.effects import efficiency_of, keys, slots
-from cardwise.calibration.predict import SPEED_METRICS, measuring, outcome, value_of
+from cardwise.calibration.design import Design, Floats
+from cardwise.calibration.effects import efficiency_of
+from cardwise.calibration.predict import SPEED_METRICS, measuring, outcome, value_of, waits_for_balance
+from cardwise.calibration.ridge import linear, objective, with_spreads
 from cardwise.calibration.setup import Setup, setup
 from cardwise.efficiency import SLOTS
 from cardwise.errors import CardwiseError
+from cardwise.passes.step import UNPACKED_KERNELS
 
-Floats = NDArray[np.float64]
 Effects = dict[tuple[str, str], float]
 
-HUBER = 0.2
-NOISE = 0.15
+NOISE = 0.11
 ROWS_OF_A_GROUP = 0.8  # a group of n rows weighs as much as 0.8 sqrt(n) independent ones would
 DIFFERENCE = 0.1
-LARGEST_STEP = 0.5
+LARGEST_STEP = 1.0
 FIT_BUNDLES = 48
-METRIC_WEIGHT = {"ttft_ms": 0.35}
+METRIC_WEIGHT = {"ttft_ms": 0.7}
 SMALLEST_GROUP = 10
 """Cases of one source and metric from which on a group counts in the macro error."""
 
@@ -87,9 +86,13 @@ def relevant_slots(job: Job) -> list[str]:
     model, layout, load = job.setup.architecture, job.setup.layout, job.setup.workload.load
     skip = set()
     if not model.has_experts:
-        skip |= {"experts", "routing_skew"}
+        skip |= {"experts", "expert_layer", "expert_rows", "routing_skew"}
     if not model.has_state:
         skip.add("state_bandwidth")
+    if job.setup.weights.kernel not in UNPACKED_KERNELS:
+        skip.add("unpack")
+    if not waits_for_balance(job.setup):
+        skip.add("balance_steps")
     if layout.tensor_parallel == 1 and layout.pipeline_parallel == 1:
         skip |= {"reduce_seconds", "reduce_share"}
     if layout.pipeline_parallel == 1:
@@ -112,90 +115,86 @@ def slopes_of_job(job: Job, effects: Mapping[tuple[str, str], float]) -> tuple[l
     return base, slopes
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Effects, the spread of the level of each and its own, and the linearisation at hand (logs, slopes) around `start`."""
+
+    effects: Floats
+    spreads: Floats
+    own_spreads: Floats
+    logs: Floats
+    slopes: Floats
+    start: Floats
+
+
 class Problem:
-    """Jobs, their rows, and the linear map from effects to slots."""
+    """Jobs, their rows, and the map from effects to slots."""
 
     def __init__(self, measured: Sequence[Measured], jobs: Sequence[Job], workers: int = 2) -> None:
         self.measured, self.jobs, self.workers = measured, jobs, workers
-        self.index: dict[tuple[str, str], int] = {}
-        self.spread: list[float] = []
-        self.counts: Counter[tuple[str, str]] = Counter()
-        for job in jobs:
-            context = dict(job.setup.context)
-            for slot in slots():
-                spreads = dict(slot.levels)
-                for key in keys(slot, context):
-                    pair = (slot.name, key)
-                    if pair not in self.index:
-                        self.index[pair] = len(self.index)
-                        level = "+".join(part.split("=")[0] for part in key.split("+"))
-                        self.spread.append(spreads[level])
-                    self.counts[pair] += len(job.rows)
         self.rows = [row for job in jobs for row in job.rows]
-        self.target = np.array([math.log(measured[row].value) for row in self.rows])
+        self.contexts = [dict(job.setup.context) for job in jobs for _ in job.rows]
+        self.design = Design(self.contexts)
+        self.target: Floats = np.array([math.log(measured[row].value) for row in self.rows])
         self.groups = [(measured[row].case.source_id, measured[row].case.metric) for row in self.rows]
 
-    def weights(self, ttft: bool = True) -> Floats:
+    def weights(self) -> Floats:
         sizes = Counter(self.groups)
-        weight = np.array([1.0 / math.sqrt(sizes[g]) * METRIC_WEIGHT.get(g[1], 1.0) * (ttft or g[1] != "ttft_ms") for g in self.groups])
+        weight = np.array([1.0 / math.sqrt(sizes[g]) * METRIC_WEIGHT.get(g[1], 1.0) for g in self.groups])
         scaled: Floats = weight * (ROWS_OF_A_GROUP / NOISE**2)
         return scaled
 
     def evaluate(self, effects: Effects) -> Floats:
-        with ProcessPoolExecutor(self.workers) as pool:
-            values = list(pool.map(_predict_many, [(chunk, effects) for chunk in _chunks(self.jobs)]))
-        logs: Floats = np.log(np.array([v for chunk in values for v in chunk]))
-        return logs
+        """Logarithms of the predictions; NaN where a layout cannot run."""
+        return simulate([(chunk, effects) for chunk in _chunks(self.jobs)], self.workers)
 
     def linearise(self, effects: Effects) -> tuple[Floats, Floats]:
-        """Log predictions (rows) and their derivative by effect (rows x effects)."""
+        """Logarithms of the predictions (rows) and their slopes (rows x slots)."""
         with ProcessPoolExecutor(self.workers) as pool:
             results = [r for chunk in pool.map(_slopes_many, [(c, effects) for c in _chunks(self.jobs)]) for r in chunk]
-        matrix = np.zeros((len(self.rows), len(self.index)))
+        slopes = np.zeros((len(self.rows), len(SLOTS)))
         logs = np.zeros(len(self.rows))
         row = 0
-        for job, (base, slopes) in zip(self.jobs, results, strict=True):
-            context = dict(job.setup.context)
-            columns = {slot.name: [self.index[(slot.name, key)] for key in keys(slot, context)] for slot in slots()}
+        for job, (base, by_slot) in zip(self.jobs, results, strict=True):
             for position in range(len(job.rows)):
                 logs[row] = math.log(base[position]) if base[position] > 0 else math.nan
-                for name, values in slopes.items():
-                    for column in columns[name]:
-                        matrix[row, column] += values[position]
+                for name, values in by_slot.items():
+                    slopes[row, SLOTS.index(name)] = values[position]
                 row += 1
-        return logs, matrix
+        return logs, slopes
 
-    def solve(self, logs: Floats, matrix: Floats, effects: Floats, weights: Floats) -> tuple[Floats, Floats]:
-        """One regularised Gauss-Newton step from `effects`; returns new effects and their posterior spread."""
-        good = np.isfinite(logs)
-        residual = np.where(good, self.target - np.where(good, logs, 0.0), 0.0)
-        robust = weights * good / np.sqrt(1.0 + (residual / HUBER) ** 2)
-        precision = np.diag(1.0 / np.array(self.spread) ** 2)
-        normal = matrix.T @ (matrix * robust[:, None]) + precision
-        gradient = matrix.T @ (robust * residual) - precision @ effects
-        step = np.clip(np.linalg.solve(normal, gradient), -LARGEST_STEP, LARGEST_STEP)
-        return effects + step, np.sqrt(np.diag(np.linalg.inv(normal)))
+    def step(self, start: Effects) -> tuple[Fitted, Effects, float]:
+        """One step from `start`: linearise, estimate effects and spreads, and go as far towards them as the real simulations improve.
 
-    def objective(self, logs: Floats, effects: Floats, weights: Floats) -> float:
-        """What is minimised: pseudo-Huber loss of the log ratios plus the Gaussian priors' penalty."""
-        residual = np.where(np.isfinite(logs), self.target - np.where(np.isfinite(logs), logs, 0.0), 0.0)
-        loss = 2.0 * HUBER**2 * (np.sqrt(1.0 + (residual / HUBER) ** 2) - 1.0)
-        return float(weights @ loss + np.sum((effects / np.array(self.spread)) ** 2))
-
-    def descend(self, logs: Floats, matrix: Floats, effects: Floats, weights: Floats) -> Floats:
-        """A Gauss-Newton step, halved until the objective of the real simulations falls."""
-        target, _ = self.solve(logs, matrix, effects, weights)
-        before = self.objective(logs, effects, weights)
-        share = 1.0
+        Returns what was found, the new effects (those of stacks that this problem lacks are kept), and the share of the step taken.
+        """
+        logs, slopes = self.linearise(start)
+        at = self.values(start)
+        weights = self.weights()
+        effects, spreads, own = with_spreads(linear(self.design, logs, slopes, at, self.target), at, self.design.prior, weights)
+        found = Fitted(effects, spreads, own, logs, slopes, at)
+        before, share = objective(logs, self.target, at, spreads, weights), 1.0
         while share > 0.1:
-            tried = effects + share * (target - effects)
-            if self.objective(self.evaluate(self.as_effects(tried)), tried, weights) < before:
-                return tried
+            tried = at + share * np.clip(effects - at, -LARGEST_STEP, LARGEST_STEP)
+            moved = {**start, **self.as_effects(tried)}
+            if objective(self.evaluate(moved), self.target, tried, spreads, weights) < before:
+                return found, moved, share
             share /= 2.0
-        return effects
+        return found, dict(start), 0.0
+
+    def values(self, effects: Effects) -> Floats:
+        return np.array([effects.get(pair, 0.0) for pair in self.design.index])
 
     def as_effects(self, values: Floats) -> Effects:
-        return {pair: float(values[i]) for pair, i in self.index.items()}
+        return {pair: float(values[i]) for pair, i in self.design.index.items()}
+
+
+def simulate(tasks: Sequence[tuple[Sequence[Job], Effects]], workers: int = 2) -> Floats:
+    """Logarithms of the predictions of jobs under effects, in order; NaN where a layout cannot run."""
+    with ProcessPoolExecutor(workers) as pool:
+        values = np.array([v for chunk in pool.map(_predict_many, tasks) for v in chunk])
+    logs: Floats = np.log(values)
+    return logs
 
 
 def _chunks(jobs: Sequence[Job], size: int = 100) -> list[Sequence[Job]]:

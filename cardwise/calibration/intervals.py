@@ -1,16 +1,17 @@
 """How far predictions of unseen groups were off: the interval of every prediction.
 
-Quantiles (10 % and 90 %: nominal 80 %) of log(measured / predicted) over cases whose card family, and over cases whose source, the fit
-had not seen; by metric, load and what is known of the card. The wider of the two leave-outs is taken.
+Quantiles (10 % and 90 %: nominal 80 %) of log(measured / predicted) over cases whose card family, source, model or generation of engine
+the fit had not seen, all together; by metric, load and what the rest of the evidence knew of the card.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import mean
 
 from cardwise.answer import Basis, Estimate
 from cardwise.catalogue.load import read_csv
@@ -28,6 +29,7 @@ class Residual:
     knowledge: str
     group: str
     log_ratio: float
+    table: tuple[str, str] = ("", "")  # source and metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,21 @@ def levels(metric: str, load: str, knowledge: str) -> list[str]:
     whole = regime(metric, load)
     kind = whole.split("/")[0]
     return [f"{whole}/{knowledge}", f"{whole}/", f"{kind}//{knowledge}", f"{kind}//", f"///{knowledge}", "///"]
+
+
+def coverage(residuals: Sequence[Residual], smallest: int = 10) -> dict[str, float]:
+    """Share of left-out cases inside the interval that the other sources' residuals give them, by kind of leave-out.
+
+    Mean over sources and metrics with at least `smallest` cases, as in the macro error.
+    """
+    inside: dict[str, dict[tuple[str, str], list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for source in sorted({r.table[0] for r in residuals}):
+        table = quantiles(r for r in residuals if r.table[0] != source)
+        for r in residuals:
+            if r.table[0] == source:
+                width = width_in(table, r.metric, r.load, r.knowledge)
+                inside[r.group.split(":")[0]][r.table].append(width.low <= r.log_ratio <= width.high)
+    return {kind: mean(mean(hits) for hits in by.values() if len(hits) >= smallest) for kind, by in inside.items()}
 
 
 def quantiles(residuals: Iterable[Residual]) -> dict[str, Width]:
@@ -88,7 +105,12 @@ def widths() -> Mapping[str, Width]:
 
 @lru_cache(maxsize=4096)
 def width(metric: str, load: str, knowledge: str) -> Width:
-    table = widths()
+    """The shipped interval of a prediction."""
+    return width_in(widths(), metric, load, knowledge)
+
+
+def width_in(table: Mapping[str, Width], metric: str, load: str, knowledge: str) -> Width:
+    """The interval from the closest regime that the table has."""
     for level in levels(metric, load, knowledge):
         if level in table:
             found = table[level]
@@ -108,7 +130,7 @@ def basis(knowledge: str, metric: str, load: str) -> Basis:
     found = width(metric, load, knowledge)
     text = {
         "card": "this card was measured under this engine",
-        "generation": "other cards of this generation were measured, this one was not",
-        "datasheet": "no card of this generation was measured: datasheet and priors only",
+        "generation": "other cards of this generation were measured under this engine, this one was not",
+        "datasheet": "no card of this generation was measured under this engine: datasheet, other stacks and priors only",
     }[knowledge]
     return Basis(knowledge, found.cases, text)

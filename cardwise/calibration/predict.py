@@ -24,8 +24,9 @@ SPEED_METRICS = frozenset(
     {"decode_tok_s", "prefill_tok_s", "output_tok_s", "total_tok_s", "request_s", "ttft_ms", "tpot_ms", "e2e_s"},
 )
 MANY_SEQUENCES = 1e5
-CACHE_AT_LEAST = 0.02
-"""Share of a card that the cache of a layout that was measured had at least, whatever the budget says: budgets are sure to about that."""
+CACHE_AT_LEAST = 0.06
+"""Share of a card that the cache of a layout that was measured had at least, whatever the budget says: people raise the memory share
+of a model that barely fits until it serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,24 @@ def outcome(setup: Setup, efficiency: Efficiency, bundles: int = BUNDLES) -> Out
         return _disaggregated(setup, setup.disaggregation, efficiency, bundles)
     layout = replace(setup.layout, replicas=1)
     limits = limits_of(setup, budget_of(setup, layout), efficiency, layout, ran=True)
-    served = serve(step_of(setup, layout, efficiency), limits, setup.workload, efficiency.first_token_seconds, bundles=bundles)
-    return Outcome(served, setup.shares, setup.workload, efficiency.first_token_seconds)
+    step = step_of(setup, layout, efficiency)
+    before = first_token_seconds(setup, efficiency, step)
+    served = serve(step, limits, setup.workload, before, bundles=bundles)
+    return Outcome(served, setup.shares, setup.workload, before)
+
+
+def waits_for_balance(setup: Setup) -> bool:
+    """TensorRT-LLM with attention data parallelism holds prompts back until every rank has one, or a number of steps has passed."""
+    return setup.rules.engine == "tensorrt-llm" and setup.layout.data_parallel > 1
+
+
+def first_token_seconds(setup: Setup, efficiency: Efficiency, step: EngineStep) -> float:
+    """What passes before a prompt's first step, or beside it: the front end, and the wait for prompts of the other ranks."""
+    if not waits_for_balance(setup):
+        return efficiency.first_token_seconds
+    users, lengths = float(max(setup.workload.users, 1)), setup.workload.lengths
+    each = step.seconds(users, users * (lengths.mean_input + lengths.mean_output / 2))
+    return efficiency.first_token_seconds + efficiency.balance_steps * each
 
 
 class DecodeOnly:

@@ -18,6 +18,8 @@ _WORDS = (
     ("vulkan", r"vulkan"),
     ("rocwmma", r"rocwmma"),
     ("rocm", r"\brocm|-rocm|\bhip\b|-hip\b"),
+    ("amdvlk", r"amdvlk"),
+    ("radv", r"radv"),
     ("sycl", r"\bsycl\b"),
     ("flash attention", r"flash attention|-fa 1|\bfa=1\b"),
     ("hipblaslt", r"hipblaslt"),

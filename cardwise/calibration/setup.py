@@ -34,6 +34,14 @@ TOOLS_WITHOUT_FRONT = frozenset({"llama.cpp", "ik_llama.cpp", "mlx"})
 """Engines whose own benchmark times the prompt inside the process, without a server in front."""
 
 
+NEW_INSTRUCTIONS = frozenset({"hopper", "blackwell-dc"})
+OLDER_KERNELS = frozenset({"gguf-f16", "gguf-q", "gguf-k", "gguf-iq", "w4a16", "w8a16", "exl"})
+"""Kernels written for the matrix instructions of Ampere; Hopper and data-centre Blackwell reach their peaks with newer ones only."""
+HIPBLASLT_SINCE = "2026"
+OWN_SCRIPTS = frozenset({"PCIe card", "laptop", "Workstation PCIe"})
+"""Form factors whose owners measure with scripts of their own, which send one request per client, all at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Disaggregation:
     """Prefill and decode on workers of their own: layouts and counts of workers."""
@@ -74,7 +82,7 @@ def setup(case: Case, configs: Path | None = None) -> Setup:
     layout, disaggregation = _layout(case, card, model, weights.name, rules)
     cards = layout.cards_per_replica if disaggregation is None else disaggregation.decode.cards_per_replica
     wire = link(card, max(cards, 1), said=_said_link(case))
-    seen = workload(case, layout.replicas)
+    seen = workload(case, layout.replicas, waves=1 if card.form_factor in OWN_SCRIPTS else None)
     return Setup(
         architecture=model,
         layout=layout,
@@ -84,7 +92,7 @@ def setup(case: Case, configs: Path | None = None) -> Setup:
         cache=cache_format(_kv(case)),
         rules=rules,
         workload=seen,
-        context=context(card, weights, rules, wire, seen.load, settings_of(case.notes)),
+        context=context(card, weights, rules, wire, seen.load, settings_of(case.notes), case.measured),
         power_limit_w=case.power_limit_w,
         max_model_len=int(case.max_model_len) if case.max_model_len else None,
         memory_share=case.gpu_memory_utilization,
@@ -99,11 +107,13 @@ def shares(load: str, users: float, users_of_one: int, replicas: int) -> float:
 
 
 def _kv(case: Case) -> str:
-    """Unsaid: TensorRT-LLM takes fp8 for fp8 and fp4 checkpoints (trtllm-bench), everybody else 16 bit."""
+    """Unsaid: TensorRT-LLM takes fp8 for fp8 and fp4 checkpoints (trtllm-bench), SGLang for NVFP4 ones, whose ModelOpt configurations name
+    it (kv_cache_quant_algo); everybody else 16 bit.
+    """
     if case.kv:
         return case.kv
-    quantised = case.weights in ("fp8", "fp4", "nvfp4")
-    return "fp8" if case.engine.lower() == "tensorrt-llm" and quantised and "gpt-oss" not in case.model else "fp16"
+    quantised = {"tensorrt-llm": ("fp8", "fp4", "nvfp4"), "sglang": ("fp4", "nvfp4")}.get(case.engine.lower(), ())
+    return "fp8" if case.weights in quantised and "gpt-oss" not in case.model else "fp16"
 
 
 def _said_link(case: Case) -> str:
@@ -202,9 +212,9 @@ def _layout(case: Case, card: Accelerator, model: Architecture, weights: str, ru
     )
 
 
-def workload(case: Case, replicas: int = 1) -> Workload:
-    """The load on one replica. Unsaid lengths: the defaults of the engine's own benchmark; unsaid number of requests: ten per client, or
-    a thousand.
+def workload(case: Case, replicas: int = 1, waves: int | None = None) -> Workload:
+    """The load on one replica. Unsaid lengths: the defaults of the engine's own benchmark; unsaid number of requests: `waves` per client
+    where that is known, else ten per client, or a thousand.
     """
     load = case.load or ("concurrency" if (case.batch or 1) > 1 else "single")
     if load not in ("single", "batch", "concurrency", "rate", "offline"):
@@ -228,6 +238,8 @@ def workload(case: Case, replicas: int = 1) -> Workload:
         requests = requests or batch or 1000
     if load == "rate":
         requests = requests or batch or stated_requests(settings) or 1000
+    if load == "concurrency" and waves is not None:
+        requests = requests or waves * max(batch, 1)
     if requests is not None:
         requests = max(1, requests // replicas)
     users = max(1, -(-max(batch, 1) // replicas)) if load in ("concurrency", "batch") else 1
@@ -240,32 +252,47 @@ def workload(case: Case, replicas: int = 1) -> Workload:
 
 
 def context(
-    card: Accelerator, weights: WeightFormat, rules: EngineRules, wire: Link, load: str, settings: str = ""
+    card: Accelerator, weights: WeightFormat, rules: EngineRules, wire: Link, load: str, settings: str = "", measured: str = ""
 ) -> tuple[tuple[str, str], ...]:
     """Attributes of a stack that fitted effects are keyed by, sorted. None of them is the name of a model or of a source.
 
     `settings`: words of `settings_of`, of which the backend of llama.cpp on AMD cards matters.
     """
-    backend = ""
+    kernel = arithmetic(weights, card)[1]
+    backend = blas = flash = driver = ""
     if rules.engine in ("llama.cpp", "ik_llama.cpp", "ollama"):
-        backend = next((b for b in ("vulkan", "rocwmma", "rocm", "sycl") if says(settings, b)), "")
+        backend = next((b for b in ("vulkan", "rocm", "sycl") if says(settings, b)), "")
         backend = backend or {"NVIDIA": "cuda", "Apple": "metal"}.get(card.vendor, "unsaid")
         if card.vendor == "AMD":
-            flags = [short for short, word in (("fa", "flash attention"), ("lt", "hipblaslt")) if says(settings, word)]
-            backend = "-".join([backend, *flags])
+            backend = "rocm" if says(settings, "rocwmma") else backend
+            blas = blas_of(backend, settings, measured)
+            driver = next((word for word in ("amdvlk", "radv") if says(settings, word)), "")
+            flash = f"{'rocwmma' if says(settings, 'rocwmma') else backend}-{'on' if says(settings, 'flash attention') else 'off'}"
     attributes = {
         "vendor": card.vendor.lower(),
         "generation": card.generation,
         "engine": rules.engine,
         "era": rules.era,
-        "kernel": arithmetic(weights, card)[1],
+        "kernel": kernel,
+        "isa": "older" if card.generation in NEW_INSTRUCTIONS and kernel in OLDER_KERNELS else "",
         "link": ("rows-" if backend and not rules.layer_split else "")
         + wire.kind
         + ("-p2p" if wire.kind == "pcie" and wire.peer_to_peer else ""),
         "backend": backend,
+        "blas": blas,
+        "driver": driver,
+        "blocks": "128" if kernel == "fp8" and weights.tile >= 128 else "",
+        "flash": flash,
         "front": front_of(rules, load),
     }
     return tuple(sorted(attributes.items()))
+
+
+def blas_of(backend: str, settings: str, measured: str) -> str:
+    """The matrix library of a ROCm build: hipBLASLt where it is said, and in builds of 2026 on, where ROCm 7 takes it by itself."""
+    if backend == "vulkan":
+        return ""
+    return "hipblaslt" if says(settings, "hipblaslt") or measured >= HIPBLASLT_SINCE else "rocblas"
 
 
 def front_of(rules: EngineRules, load: str) -> str:

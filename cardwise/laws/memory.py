@@ -14,7 +14,7 @@ from cardwise.laws.memory_layout import valid_split, valid_tensor_parallel
 from cardwise.laws.memory_weights import total, weight_bytes_per_card
 from cardwise.layout import Layout
 from cardwise.model import Architecture
-from cardwise.quantities import gib
+from cardwise.quantities import GIB, gib
 
 __all__ = [
     "kv_bytes_per_sequence",
@@ -35,6 +35,11 @@ class _Limits:
     tokens: int
     share: float
     graph_batch: int
+
+
+HOST_BYTES = 2.0 * GIB
+"""What the operating system and the engine's own process take of a memory that card and host share: 1 to 1.5 GiB of a Jetson's system, and
+the host side of PyTorch. Less, and the kernel kills the engine."""
 
 
 def memory_budget(
@@ -99,6 +104,10 @@ def memory_budget(
     if not reason and slack > 0:
         reason = f"CUDA graphs lie outside the engine's share and leave {gib(outside)}, {gib(outside + slack)} are needed"
         fix = "lower the engine's share of memory, or run without CUDA graphs"
+    host = HOST_BYTES - outside if accelerator.unified_memory and not constants.kv_at_start else 0.0
+    if not reason and host > 0:
+        reason = f"the engine's share leaves {gib(outside)} of the memory that card and host share, {gib(HOST_BYTES)} are needed"
+        fix, slack = "lower the engine's share of memory", host
     return MemoryBudget(
         usable_bytes=usable,
         weight_bytes=weights,

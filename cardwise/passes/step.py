@@ -5,6 +5,7 @@ This is the only place where a language model's step is priced. The simulator, t
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from cardwise.efficiency import Efficiency
 from cardwise.engine import CacheFormat, WeightFormat
 from cardwise.hardware import Accelerator, Link
-from cardwise.laws.collectives import all_reduce_seconds, send_seconds
+from cardwise.laws.collectives import all_reduce_seconds, latency_growth, rate_growth, send_seconds
 from cardwise.laws.memory_weights import bits_of
 from cardwise.laws.operators import attention_flops, experts_touched, padded_rows, product_flops, recurrence_flops
 from cardwise.laws.roofline import Amount, compute_seconds, memory_seconds, smooth_maximum
@@ -25,8 +26,18 @@ from cardwise.passes.table import StepTable
 ACTIVATION_BYTES = 2.0
 STATE_BYTES = 4.0
 SIXTEEN_BIT, EIGHT_BIT = 15.0, 7.0
-EXPERT_LAYER_LAUNCHES = 1.5
-"""A layer with experts launches about half as many kernels again (router, sort, scatter, two grouped products, gather)."""
+ROW_SPLIT_ENGINES = frozenset({"llama.cpp", "ik_llama.cpp"})
+ROW_SPLIT_BYTES = 4.0
+WAVE_BOUND_KERNELS, WAVE_SHARE, TILE = frozenset({"fp8", "fp4"}), 0.006, 128.0
+"""Products of scaled number types do not split K, so that a matrix of few columns leaves part of a wave of 128 x 128 tiles idle: half_rows
+grows by this share of the rows that would fill one (published kernel timings, docs/kernels.md)."""
+EXPERT_TRAFFIC = 2.5
+"""Activations of grouped products relative to their inputs and outputs: they are permuted, gathered and combined (same timings: 2 to 3)."""
+UNPACKED_KERNELS = frozenset({"gguf-q", "gguf-k", "gguf-iq", "mlx", "exl"})
+LATENT_LAUNCHES, STATE_LAUNCHES = 1.3, 1.3
+"""Kernels of a layer with latent attention (two more projections and norms) or a recurrent state (convolution, gates, norm), relative to
+one with plain attention.
+"""
 
 
 class EngineStep:
@@ -48,17 +59,21 @@ class EngineStep:
         slow = 1.0
         if power_limit_w and accelerator.tdp_w and power_limit_w < accelerator.tdp_w:
             slow = (power_limit_w / accelerator.tdp_w) ** efficiency.power_exponent
-        key, _ = arithmetic(weights, accelerator)
+        key, kernel = arithmetic(weights, accelerator)
+        quantised = accelerator.vendor == "NVIDIA" and kernel in WAVE_BOUND_KERNELS
+        self.wave = WAVE_SHARE * (accelerator.units or 0) * TILE**2 if quantised else 0.0
         self.arithmetic = key
         self.product_rate = accelerator.peaks[key] * efficiency.gemm * slow
         sixteen = accelerator.peak("fp16_acc16", "fp16", "fp32") if key == "fp16_acc16" else accelerator.peak("bf16", "fp16", "fp32")
         self.head_rate = sixteen * efficiency.gemm * slow
         self.eight_rate = accelerator.peaks.get("fp8", accelerator.peaks[key]) * efficiency.gemm * slow
         self.score_rate = sixteen * efficiency.attention_compute * slow
+        self.unpack_rate = unpacked_per_second(weights, accelerator, efficiency)
         self.read_rate = accelerator.bandwidth_bytes_per_s * efficiency.bandwidth
         self.cache_rate = accelerator.bandwidth_bytes_per_s * efficiency.attention_bandwidth
         self.state_rate = accelerator.bandwidth_bytes_per_s * efficiency.state_bandwidth
-        self.wire_rate = link.bytes_per_s * efficiency.reduce_share
+        self.wire_rate = link.bytes_per_s * efficiency.reduce_share * rate_growth(link.kind, layout.tensor_parallel)
+        self.reduce_latency = efficiency.reduce_seconds * latency_growth(link.kind, layout.tensor_parallel)
         self.stage_rate = (link.between or link).bytes_per_s * efficiency.reduce_share
         self.attention_ranks = layout.attention_tensor_parallel
 
@@ -78,22 +93,42 @@ class EngineStep:
         operators.append(self._head(batch.outputs / lanes))
         operators += self._communication(rows)
         operators.append(self._engine(batch.outputs))
+        if np.any(batch.prefill > 0):
+            operators.append(self._waiting(operators, batch.prefill))
         return operators
 
+    def _waiting(self, operators: list[Operator], prefill: Amount) -> Operator:
+        """What the card waits for the host in a step with a prompt: its kernels are launched one by one, which a long prompt hides."""
+        total = sum(operator.seconds for operator in operators)
+        seconds = (smooth_maximum(total, self.host_seconds) - total) * (prefill > 0)
+        return Operator("host", Work(), seconds, launch_seconds=seconds)
+
+    @property
+    def host_seconds(self) -> float:
+        """Least time of a step with a prompt: the host launches the kernels of all layers."""
+        return self.efficiency.layer_seconds * self.efficiency.prompt_launch * self._all_launches
+
+    @property
+    def _all_launches(self) -> float:
+        return sum(self._launches(layer) for layer in self.architecture.layers)
+
     def _product(
-        self, group: str, rows: Amount, sharded: float, whole: float, bits: float, rate: float, count: float, width: float
+        self, group: str, rows: Amount, parameters: float, bits: float, rate: float, count: float, width: float, thin: float
     ) -> Operator:
-        """Dense products of `sharded` + `whole` parameters a card and layer, for `rows` rows, in `count` layers."""
-        parameters = sharded + whole
+        """Dense products of `parameters` a card and layer, for `rows` rows, in `count` layers. `width`: activations in and out of a row;
+        `thin`: mean of 1 / columns."""
         work = Work(
             flops=product_flops(rows, parameters) * count,
             weight_bytes=parameters * bits / 8 * count * (rows > 0),
             activation_bytes=rows * width * ACTIVATION_BYTES * count,
             launches=count,
         )
-        arithmetic_s = compute_seconds(product_flops(padded_rows(rows, self.efficiency.half_rows), parameters) * count * (rows > 0), rate)
+        half = self.efficiency.half_rows * (1.0 + (self.wave * thin if bits < SIXTEEN_BIT else 0.0))
+        arithmetic_s = compute_seconds(product_flops(padded_rows(rows, half), parameters) * count * (rows > 0), rate)
         memory_s = memory_seconds(work.weight_bytes + work.activation_bytes, self.read_rate)
-        return Operator(group, work, smooth_maximum(arithmetic_s, memory_s), arithmetic_s, memory_s)
+        unpacked_s = parameters * count * (rows > 0) / self.unpack_rate if bits < SIXTEEN_BIT else 0.0
+        seconds = smooth_maximum(smooth_maximum(arithmetic_s, memory_s), unpacked_s)
+        return Operator(group, work, seconds, np.maximum(arithmetic_s, unpacked_s), memory_s)
 
     def _rate(self, bits: float) -> float:
         """FLOP/s of products of a part: parts that a quantised checkpoint keeps in 16 or 8 bit are multiplied so."""
@@ -102,23 +137,24 @@ class EngineStep:
         return self.eight_rate if self.arithmetic == "fp4" and bits >= EIGHT_BIT else self.product_rate
 
     def _sums(self, layer: Layer, part: str) -> tuple[float, float, float]:
-        """Parameters a card of one part in one layer: cut by TP, held whole; and the width of activations in and out."""
+        """Of one part in one layer on a card: parameters, width of activations in and out, and the mean of 1 / columns by parameters."""
         ranks = self.attention_ranks if part == "attention" else self.layout.tensor_parallel
-        sharded = whole = width = 0.0
+        parameters = width = thin = 0.0
         for matrix in (*layer.mixer.matrices, *layer.feed_forward.matrices):
             if matrix.part != part:
                 continue
-            split = 1 if matrix.shard == "none" else ranks
-            sharded += matrix.parameters / split if split > 1 else 0.0
-            whole += matrix.parameters if split == 1 else 0.0
-            width += matrix.inputs / (split if matrix.shard == "row" else 1) + matrix.outputs / (split if matrix.shard == "column" else 1)
-        return sharded, whole, width
+            own = matrix.parameters / (1 if matrix.shard == "none" else ranks)
+            columns = matrix.outputs / (ranks if matrix.shard == "column" else 1)
+            parameters += own
+            width += matrix.inputs / (ranks if matrix.shard == "row" else 1) + columns
+            thin += own / max(columns, 1.0)
+        return parameters, width, thin / parameters if parameters else 0.0
 
     def _mixer(self, layer: Layer, rows: Amount, decodes: Amount, context: Amount, prefill: Amount, pairs: Amount) -> list[Operator]:
         groups = self.layout.data_parallel
-        sharded, whole, width = self._sums(layer, "attention")
+        parameters, width, thin = self._sums(layer, "attention")
         bits = bits_of(self.weights, "attention", layer.mixer)
-        operators = [self._product("attention products", rows / groups, sharded, whole, bits, self._rate(bits), layer.count, width)]
+        operators = [self._product("attention products", rows / groups, parameters, bits, self._rate(bits), layer.count, width, thin)]
         if isinstance(layer.mixer.cache, StateCache):
             operators.append(self._recurrence(layer, decodes / groups, prefill / groups))
         elif layer.mixer.heads:
@@ -157,7 +193,10 @@ class EngineStep:
         if isinstance(cache, LatentCache) and cache.index_dim:
             flops = flops + 2.0 * pairs * cache.index_dim * cache.index_heads / self.attention_ranks
         work = Work(flops=flops * layer.count, launches=layer.count * (prefill > 0))
-        arithmetic_s = compute_seconds(work.flops, self.score_rate)
+        fill = attention_flops(
+            prefill * self.efficiency.attention_rows, mixer.heads / self.attention_ranks, mixer.score_dim, mixer.value_dim
+        )
+        arithmetic_s = compute_seconds((flops + fill) * layer.count, self.score_rate)
         return Operator("attention prefill", work, arithmetic_s, arithmetic_s, 0.0)
 
     def _recurrence(self, layer: Layer, decodes: Amount, prefill: Amount) -> Operator:
@@ -175,10 +214,10 @@ class EngineStep:
     def _feed_forward(self, layer: Layer, rows: Amount) -> list[Operator]:
         operators = []
         for part in ("dense", "shared", "router", "other"):
-            sharded, whole, width = self._sums(layer, part)
-            if sharded + whole:
+            parameters, width, thin = self._sums(layer, part)
+            if parameters:
                 bits = bits_of(self.weights, part)
-                operators.append(self._product("feed-forward", rows, sharded, whole, bits, self._rate(bits), layer.count, width))
+                operators.append(self._product("feed-forward", rows, parameters, bits, self._rate(bits), layer.count, width, thin))
         if layer.feed_forward.kind == "experts":
             operators.append(self._experts(layer, rows))
         return operators
@@ -189,32 +228,33 @@ class EngineStep:
         one = sum(m.parameters / m.copies for m in ff.matrices if m.part == "experts") / ranks
         width = sum(m.inputs + m.outputs for m in ff.matrices if m.part == "experts")
         touched = experts_touched(ff.routed, ff.top_k, rows, self.efficiency.routing_skew) * (rows > 0)
-        spread = max(self.layout.expert_parallel, 1)
         work = Work(
             flops=product_flops(rows * ff.top_k, one) * layer.count,
             weight_bytes=touched * one * self.weights.bits_of("experts") / 8 * layer.count,
-            activation_bytes=rows * ff.top_k * width / ranks * ACTIVATION_BYTES * layer.count,
+            activation_bytes=rows * ff.top_k * width / ranks * ACTIVATION_BYTES * EXPERT_TRAFFIC * layer.count,
             launches=layer.count,
         )
-        paid = rows * ff.top_k + touched * self.efficiency.half_rows / (ranks if spread > 1 else 1)
+        paid = rows * ff.top_k + touched * self.efficiency.expert_rows
         arithmetic_s = compute_seconds(product_flops(paid, one) * layer.count, self.product_rate * self.efficiency.experts)
         memory_s = memory_seconds(work.weight_bytes + work.activation_bytes, self.read_rate)
-        return Operator("experts", work, smooth_maximum(arithmetic_s, memory_s), arithmetic_s, memory_s)
+        unpacked_s = touched * one * layer.count / self.unpack_rate
+        seconds = smooth_maximum(smooth_maximum(arithmetic_s, memory_s), unpacked_s)
+        return Operator("experts", work, seconds, np.maximum(arithmetic_s, unpacked_s), memory_s)
 
     def _head(self, outputs: Amount) -> Operator:
         parameters = self.architecture.vocabulary * self.architecture.hidden / self.layout.tensor_parallel
         bits = bits_of(self.weights, "head")
-        return self._product("head", outputs, parameters, 0.0, bits, self._rate(bits), 1.0, 0.0)
+        return self._product("head", outputs, parameters, bits, self._rate(bits), 1.0, 0.0, 0.0)
 
     def _communication(self, rows: Amount) -> list[Operator]:
         layout, architecture = self.layout, self.architecture
         message = rows * architecture.hidden * ACTIVATION_BYTES
         operators = []
-        if layout.tensor_parallel > 1:
+        if layout.tensor_parallel > 1 and layout.engine in ROW_SPLIT_ENGINES:
+            operators.append(self._row_split(rows))
+        elif layout.tensor_parallel > 1:
             count = 2 * architecture.layer_count
-            seconds = (
-                all_reduce_seconds(message, layout.tensor_parallel, self.efficiency.reduce_seconds, self.wire_rate) * count * (rows > 0)
-            )
+            seconds = all_reduce_seconds(message, layout.tensor_parallel, self.reduce_latency, self.wire_rate) * count * (rows > 0)
             operators.append(Operator("all-reduce", Work(message_bytes=message * count, launches=count), seconds, link_seconds=seconds))
         if layout.pipeline_parallel > 1:
             hops = layout.pipeline_parallel
@@ -222,15 +262,36 @@ class EngineStep:
             operators.append(Operator("pipeline send", Work(message_bytes=message * hops), seconds, link_seconds=seconds))
         return operators
 
+    def _row_split(self, rows: Amount) -> Operator:
+        """llama.cpp's row split: the first card sends every matrix's input to the others in FP32 and gathers its output from them, one
+        matrix after the other, over its own link. Matrices that share an input (q, k, v; gate, up) count as one.
+        """
+        ranks = self.layout.tensor_parallel
+        copies = elements = 0.0
+        for layer in self.architecture.layers:
+            for matrix in (*layer.mixer.matrices, *layer.feed_forward.matrices):
+                if matrix.shard == "none":
+                    continue
+                active = layer.feed_forward.top_k if matrix.part == "experts" else 1
+                copies += 2 * (ranks - 1) * layer.count
+                elements += (matrix.inputs * (ranks - 1) + matrix.outputs * (ranks - 1) / ranks) * active * layer.count
+        message = rows * elements * ROW_SPLIT_BYTES
+        seconds = (copies * self.efficiency.reduce_seconds + message / self.wire_rate) * (rows > 0)
+        return Operator("row split", Work(message_bytes=message, launches=copies), seconds, link_seconds=seconds)
+
     def _engine(self, outputs: Amount) -> Operator:
         """Launches of the small kernels of every layer, and what the engine does once a step and once a sequence."""
         e = self.efficiency
-        layers = sum(
-            layer.count * (EXPERT_LAYER_LAUNCHES if layer.feed_forward.kind == "experts" else 1.0) for layer in self.architecture.layers
-        )
+        layers = self._all_launches
         launch_s = e.layer_seconds * layers + e.step_seconds * self.layout.pipeline_parallel**0.5
         seconds = launch_s + e.sequence_seconds * outputs
         return Operator("engine", Work(launches=layers), seconds, launch_seconds=seconds)
+
+    def _launches(self, layer: Layer) -> float:
+        """Layers of a kind, counted by the kernels that they launch: a plain dense layer is 1."""
+        kind = {LatentCache: LATENT_LAUNCHES, StateCache: STATE_LAUNCHES}.get(type(layer.mixer.cache), 1.0)
+        feed_forward = self.efficiency.expert_layer - 1.0 if layer.feed_forward.kind == "experts" else 0.0
+        return layer.count * (kind + feed_forward)
 
     # --- what the simulator asks ------------------------------------------------------------------------------------------
 
@@ -246,6 +307,15 @@ class EngineStep:
     def decode_line(self, decodes: float, context: float) -> tuple[float, float]:
         """(a, b) of a decode step, a + b x tokens in the caches; see StepTable.decode_line."""
         return self.table.decode_line(decodes, context)
+
+
+def unpacked_per_second(weights: WeightFormat, accelerator: Accelerator, efficiency: Efficiency) -> float:
+    """Weights a second that kernels unpack while they multiply; infinite for formats that are multiplied as they are stored.
+
+    A GPU whose memory is fast for its arithmetic (Apple's larger chips) decodes quantised weights no faster than it unpacks them.
+    """
+    rate = accelerator.peaks.get("fp32")
+    return rate / efficiency.unpack if rate and weights.kernel in UNPACKED_KERNELS else math.inf
 
 
 def _gather(group: str, members: list[Operator]) -> Operator:

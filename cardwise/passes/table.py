@@ -9,7 +9,7 @@ import numpy as np
 
 from cardwise.efficiency import Efficiency
 from cardwise.laws.operators import recurrence_flops
-from cardwise.laws.roofline import Amount
+from cardwise.laws.roofline import SHARPNESS, Amount
 from cardwise.laws.work import Operator
 from cardwise.layout import Layout
 from cardwise.model import Architecture, Layer, StateCache
@@ -29,6 +29,9 @@ class Priced(Protocol):
     attention_ranks: int
     score_rate: float
 
+    @property
+    def host_seconds(self) -> float: ...
+
     def operators(self, batch: Batch) -> list[Operator]: ...
 
     def decode_attention(self, layer: Layer, decodes: Amount, context: Amount) -> Operator: ...
@@ -45,18 +48,19 @@ class StepTable:
     def __init__(self, step: Priced) -> None:
         self._lanes = step.layout.pipeline_parallel
         self._mixing = step.efficiency.mixing
+        self._host = step.host_seconds
         self._rows = [float(v) for v in ROWS]
         self._by_rows = _total(step.operators(Batch(decodes=ROWS * self._lanes, outputs=0.0 * ROWS)))
         outputs = _total(step.operators(Batch(outputs=ROWS * 1.0)))
         self._by_outputs = [v - outputs[0] for v in outputs]
         self._windows: list[tuple[float, float]] = []
-        self._pair_windows: list[tuple[float, float]] = []
+        self._pair_windows: list[tuple[float, float, float]] = []
         groups = step.layout.data_parallel
         for layer in step.architecture.layers:
             cache = layer.mixer.cache
             if isinstance(cache, StateCache):
                 flops = float(recurrence_flops(1.0, cache.state_elements / step.attention_ranks))
-                self._pair_windows.append((flops * layer.count / step.score_rate / groups, 1.0))
+                self._pair_windows.append((flops * layer.count / step.score_rate / groups, 1.0, 0.0))
                 continue
             if not layer.mixer.heads:
                 continue
@@ -65,8 +69,11 @@ class StepTable:
             # sparse attention scores every key with its index and looks at the best few: two slopes, one of them capped
             index = float(step.decode_attention(layer, 0.0, MANY).seconds) / MANY / groups if top and not window else 0.0
             self._windows += [(whole - index, window or top), (index, 0.0)] if index else [(whole, window or top)]
-            prefill = step.prefill_attention(layer, MANY if window or top else 1.0, MANY).seconds / MANY
-            self._pair_windows.append((float(prefill) / groups, min((w for w in (window, top) if w), default=0.0)))
+            asked = MANY if window or top else 1.0
+            filled = step.prefill_attention(layer, asked, 0.0).seconds
+            prefill = (step.prefill_attention(layer, asked, MANY).seconds - filled) / MANY
+            first = float(filled / asked) / groups
+            self._pair_windows.append((float(prefill) / groups, min((w for w in (window, top) if w), default=0.0), first))
 
     def _look_up(self, table: list[float], rows: float) -> float:
         """Linear between the grid's rows, and on with the last slope beyond them."""
@@ -87,14 +94,19 @@ class StepTable:
             return decode
         lanes = self._lanes
         rows = max(prefill / lanes, 1.0)
-        scores = sum(per_pair * (min(pairs, prefill * window) if window else pairs) for per_pair, window in self._pair_windows) / lanes
+        scores = sum(
+            per_pair * (min(pairs, prefill * window) if window else pairs) + per_token * prefill
+            for per_pair, window, per_token in self._pair_windows
+        )
+        scores /= lanes
         alone = self._look_up(self._by_rows, rows) + self._look_up(self._by_outputs, ends) + scores
         if not decodes:
-            return alone
+            return smooth_maximum_of(alone, self._host)
         stage = decodes / min(lanes, max(decodes, 1.0))
         added = self._look_up(self._by_rows, stage + rows) - self._look_up(self._by_rows, stage) + scores
         added += self._look_up(self._by_outputs, decodes + ends) - self._look_up(self._by_outputs, decodes)
-        return max(decode + added * self._mixing, alone)  # what rides along is cheaper, but no step is shorter than its prompts alone
+        # what rides along is cheaper, but no step is shorter than its prompts alone
+        return smooth_maximum_of(max(decode + added * self._mixing, alone), self._host)
 
     def decode_line(self, decodes: float, context: float) -> tuple[float, float]:
         """(a, b): a decode step of `decodes` sequences takes a + b x (tokens in their caches), near `context` tokens in all.
@@ -111,6 +123,12 @@ class StepTable:
             else:
                 slope += per_token / lanes
         return base, slope
+
+
+def smooth_maximum_of(a: float, b: float) -> float:
+    """`roofline.smooth_maximum` of two plain numbers, without the cost of arrays."""
+    high, low = (a, b) if a > b else (b, a)
+    return high * (1.0 + (low / high) ** SHARPNESS) ** (1.0 / SHARPNESS) if low > 0 else high
 
 
 def _total(operators: list[Operator]) -> list[float]:

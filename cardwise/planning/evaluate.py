@@ -10,7 +10,7 @@ from cardwise.budget import MemoryBudget
 from cardwise.calibration import intervals
 from cardwise.calibration.effects import efficiency
 from cardwise.calibration.knowledge import knowledge
-from cardwise.calibration.predict import budget_of, limits_of, step_of
+from cardwise.calibration.predict import budget_of, first_token_seconds, limits_of, step_of
 from cardwise.calibration.setup import Setup, context, shares
 from cardwise.catalogue.formats import cache_format, stored_format
 from cardwise.catalogue.links import link, node
@@ -137,7 +137,7 @@ def evaluate(question: Question, candidate: Candidate, made: Setup, budget: Memo
     try:
         step = step_of(made, made.layout, factors)
         limits = limits_of(made, budget, factors, layout)
-        served = serve(step, limits, made.workload, factors.first_token_seconds, question.slo, bundles=SEARCH_BUNDLES)
+        served = serve(step, limits, made.workload, first_token_seconds(made, factors, step), question.slo, bundles=SEARCH_BUNDLES)
     except CardwiseError as error:
         return refusal(candidate.card, candidate.layout, error)
     what = knowledge(made)
