@@ -115,6 +115,16 @@ def macro(groups: Iterable[Group], figure: Callable[[Group], float | None]) -> f
     return mean([value for group in groups if group.cases >= SMALLEST_GROUP and (value := figure(group)) is not None])
 
 
+def macro_error(groups: Iterable[Group], kind: str) -> float | None:
+    """Mean of the groups' median errors by the fit of that kind."""
+    return macro(groups, lambda group: group.errors[kind])
+
+
+def macro_coverage(groups: Iterable[Group], kind: str) -> float | None:
+    """Mean of the groups' shares of left-out predictions whose interval holds."""
+    return macro(groups, lambda group: group.coverage[kind])
+
+
 def quantile(weighted: Iterable[tuple[float, float]], share: float) -> float | None:
     """The smallest value up to which `share` of the weight lies, of pairs of value and weight; None of nothing."""
     ordered = sorted(weighted)
