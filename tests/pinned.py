@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from cardwise.calibration import effects, intervals, knowledge
+from cardwise.calibration.cases import Case
+from cardwise.calibration.residuals import Predicted, Scored
 from cardwise.catalogue import load
 from cardwise.planning import shipped
 
@@ -18,12 +20,15 @@ TABLES: dict[str, list[dict[str, str]]] = {
         {"name": "ada", "cases": "900"},
         {"name": "hopper", "cases": "900"},
     ],
-    "calibration/accuracy.csv": [
-        {"source_id": "a-source", "metric": "tpot_ms", "cases": "12", "error": "0.1", "factor": "1.02", "error_card_out": "0.2",
-         "error_source_out": "0.3"},
-    ],
-}  # fmt: skip
-READERS = (effects, intervals, knowledge, shipped)
+}
+SCORED = (
+    Scored(
+        Case("a-case", "llama-2-7b", "RTX 4090", "vllm", "tpot_ms", source_id="a-source", engine_version="0.6.1"),
+        10.0,
+        Predicted("a-case", 11.0, 12.0, 13.0, 14.0, 15.0, "card", 0.7, 1.4),
+    ),
+)
+READERS = (effects, intervals, knowledge)
 CACHES = (effects.fitted, effects.fitted_logs, effects.efficiency, intervals.widths, intervals.width, knowledge.known)
 
 
@@ -36,6 +41,7 @@ def pin(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in READERS:
         monkeypatch.setattr(module, "read_csv", pinned)
+    monkeypatch.setattr(shipped, "residuals", lambda: SCORED)
     monkeypatch.setattr(shipped, "read_toml", lambda name: {"date": "a day", "cases": 12} if name == shipped.FIT else load.read_toml(name))
     forget()
 

@@ -81,6 +81,10 @@ WRONG = [
     (["model", "/no/such/config.json"], "no such file"),
     (["validate", "/no/such/cases.csv", "--out", "/tmp/never.csv"], "cannot be read"),
     (["validate", "cases.csv"], "--out"),
+    (["accuracy", "--by", "colour"], "'colour'; it must be one of source, card"),
+    (["accuracy", "--by", ""], "it must be one of source"),
+    (["accuracy", "--by", "source,metric,card"], "at most 2"),
+    (["accuracy", "--lang", "fr"], "en, zh"),
 ]
 
 

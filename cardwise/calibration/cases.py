@@ -98,18 +98,14 @@ def case_of(row: Mapping[str, str | None]) -> Case:
     values: dict[str, object] = {}
     for name in _FIELDS:
         text = (row.get(name) or "").strip()
-        if name in REQUIRED and not text:
+        if text:
+            values[name] = _number(name, text) if name in _NUMBERS else text
+        elif name in REQUIRED:
             raise BadFile(f"column {name} is empty; it is needed")
-        if name in _NUMBERS:
-            values[name] = _number(name, text)
-        elif text or name != "task":
-            values[name] = text
     return Case(**values)  # type: ignore[arg-type]
 
 
-def _number(name: str, text: str) -> float | None:
-    if not text:
-        return None
+def _number(name: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:

@@ -57,12 +57,19 @@ def progress_bar() -> Iterator[Callable[[int, int], None] | None]:
 
 
 @takes(form=Form)
-def accuracy(*, form: Form) -> None:
+def accuracy(
+    *,
+    by: Annotated[
+        str,
+        typer.Option("--by", help="source, card, generation, engine, version, model, metric, known; or two with a comma."),
+    ] = "source,metric",
+    form: Form,
+) -> None:
     """How far predictions were off on measurements that the fit had not seen."""
     from cardwise.planning.shipped import accuracy_table
 
     lang = check_language(form.lang)
-    table = accuracy_table()
+    table = accuracy_table(by)
     if form.json:
         from cardwise.reports.catalogue_records import accuracy_record
 

@@ -1,52 +1,44 @@
-"""The tables of the fit that ship with the package: how far predictions were off."""
+"""How far the shipped fit was off, from the predictions that ship with it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cardwise.catalogue.load import DATA, read_csv, read_toml
-from cardwise.errors import NotSupported
+from cardwise.calibration.groups import ATTRIBUTES, Group, grouped
+from cardwise.calibration.residuals import FILE, KINDS, residuals
+from cardwise.catalogue.load import DATA, read_toml
+from cardwise.errors import BadInput, NotSupported
 
-ACCURACY, FIT = "calibration/accuracy.csv", "calibration/fit.toml"
-
-
-@dataclass(frozen=True, slots=True)
-class AccuracyRow:
-    """One source and metric: cases, median error and median factor as fitted, and the median error with the card's family, or the source,
-    left out."""
-
-    source_id: str
-    metric: str
-    cases: int
-    error: float
-    factor: float
-    error_card_out: float
-    error_source_out: float
+FIT = "calibration/fit.toml"
+USUAL = "source,metric"
+MOST = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """The rows, and what the fit says of itself (date, cases, macro errors)."""
+    """Groups of cases that share the attributes `by`, and what the fit says of itself (date, cases, macro errors)."""
 
-    rows: tuple[AccuracyRow, ...]
+    by: tuple[str, ...]
+    rows: tuple[Group, ...]
     fit: tuple[tuple[str, str], ...]
+    kinds: tuple[str, ...] = KINDS
 
 
-def accuracy_table() -> Accuracy:
-    """Raises NotSupported when this copy carries no fit."""
-    if not (DATA / ACCURACY).is_file():
-        raise NotSupported("this copy holds no accuracy table; make fit writes it")
-    rows = tuple(
-        AccuracyRow(
-            row["source_id"],
-            row["metric"],
-            int(row["cases"]),
-            float(row["error"]),
-            float(row["factor"]),
-            float(row["error_card_out"]),
-            float(row["error_source_out"]),
-        )
-        for row in read_csv(ACCURACY)
-    )
+def accuracy_table(by: str = USUAL) -> Accuracy:
+    """`by`: one or two attributes with a comma between. Raises BadInput for others, NotSupported when this copy carries no fit."""
+    chosen = attributes(by)
+    if not (DATA / FILE).is_file():
+        raise NotSupported("this copy holds no predictions of measured cases; make fit writes them")
     fit = read_toml(FIT) if (DATA / FIT).is_file() else {}
-    return Accuracy(rows, tuple((key, str(value)) for key, value in fit.items()))
+    return Accuracy(chosen, tuple(grouped(residuals(), chosen)), tuple((key, str(value)) for key, value in fit.items()))
+
+
+def attributes(text: str) -> tuple[str, ...]:
+    """`source,metric` -> its words. Raises BadInput naming the word that is none."""
+    names = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",")))
+    for name in names:
+        if name not in ATTRIBUTES:
+            raise BadInput(f"by is {name!r}; it must be one of {', '.join(ATTRIBUTES)}, or two of them with a comma")
+    if len(names) > MOST:
+        raise BadInput(f"by names {len(names)} attributes; at most {MOST} make a table")
+    return names

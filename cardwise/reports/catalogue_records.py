@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from cardwise.catalogue.prices import Market
 from cardwise.hardware import Accelerator, Link
-from cardwise.planning.article.claim import Claim
-from cardwise.planning.article.essay import EssayCase
-from cardwise.planning.compare import CardRow, Comparison
-from cardwise.planning.shapes import KnownModel, Shape
-from cardwise.planning.shipped import Accuracy
 from cardwise.reports.records import Record, document, option, workload
+
+if TYPE_CHECKING:  # what one record is made of need not be loaded for another
+    from cardwise.calibration.groups import Group
+    from cardwise.catalogue.prices import Market
+    from cardwise.planning.article.claim import Claim
+    from cardwise.planning.article.essay import EssayCase
+    from cardwise.planning.compare import CardRow, Comparison
+    from cardwise.planning.shapes import KnownModel, Shape
+    from cardwise.planning.shipped import Accuracy
 
 
 def cards_record(c: Comparison) -> Record:
@@ -133,9 +137,22 @@ def model_record(shape: Shape) -> Record:
 
 def accuracy_record(accuracy: Accuracy) -> Record:
     """cardwise.accuracy/1"""
-    names = ("source_id", "metric", "cases", "error", "factor", "error_card_out", "error_source_out")
-    rows = [{name: getattr(row, name) for name in names} for row in accuracy.rows]
-    return document("accuracy", 1, {"fit": dict(accuracy.fit), "rows": rows})
+    rows = [group(accuracy.by, row) for row in accuracy.rows]
+    return document("accuracy", 1, {"fit": dict(accuracy.fit), "rows": rows, "by": list(accuracy.by)})
+
+
+def group(by: Sequence[str], found: Group) -> Record:
+    """What the cases share under the names of `by` (a source as `source_id`), then the group's figures."""
+    errors = {f"error_{kind}": value for kind, value in found.errors.items() if kind != "fitted"}
+    return {
+        **{"source_id" if name == "source" else name: value for name, value in zip(by, found.names, strict=True)},
+        "cases": found.cases,
+        "error": found.errors["fitted"],
+        "factor": found.factor,
+        **errors,
+        **{f"coverage_{kind}": value for kind, value in found.coverage.items()},
+        "interval_width": found.width,
+    }
 
 
 def article_record(claims: Sequence[Claim], cases: Sequence[EssayCase]) -> Record:
