@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -51,10 +51,22 @@ COLUMNS = (
 )
 
 
+@lru_cache(maxsize=1)
+def _text() -> str:
+    raw = resources.files("cardwise.catalogue").joinpath("data", FILE).read_bytes()
+    return gzip.decompress(raw).decode("utf-8")
+
+
 def measured_rows() -> Iterator[dict[str, str]]:
     """Rows of the shipped evidence as text."""
-    raw = resources.files("cardwise.catalogue").joinpath("data", FILE).read_bytes()
-    yield from csv.DictReader(io.StringIO(gzip.decompress(raw).decode("utf-8"), newline=""))
+    yield from csv.DictReader(io.StringIO(_text(), newline=""))
+
+
+def rows_naming(words: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Rows whose line holds one of `words` as a cell. Lines are sifted before they are parsed: a question needs some hundreds of many."""
+    cells = [f",{word}," for word in words]
+    header, *lines = _text().splitlines(keepends=True)
+    yield from csv.DictReader([header, *(line for line in lines if any(cell in line for cell in cells))])
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,7 @@ import numpy as np
 from cardwise.calibration.cases import Case, Measured, run_of
 from cardwise.calibration.design import Design, Floats
 from cardwise.calibration.effects import efficiency_of
+from cardwise.calibration.groups import SMALLEST_GROUP
 from cardwise.calibration.predict import SPEED_METRICS, measuring, outcome, value_of, waits_for_balance
 from cardwise.calibration.ridge import linear, objective, with_spreads
 from cardwise.calibration.setup import Setup, setup
@@ -32,8 +33,6 @@ DIFFERENCE = 0.1
 LARGEST_STEP = 1.0
 FIT_BUNDLES = 48
 METRIC_WEIGHT = {"ttft_ms": 0.7}
-SMALLEST_GROUP = 10
-"""Cases of one source and metric from which on a group counts in the macro error."""
 
 
 @dataclass(frozen=True, slots=True)

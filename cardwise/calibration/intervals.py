@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import mean
 
 from cardwise.answer import Basis, Estimate
 from cardwise.catalogue.load import read_csv
@@ -30,6 +29,7 @@ class Residual:
     group: str
     log_ratio: float
     table: tuple[str, str] = ("", "")  # source and metric
+    case_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,16 @@ def levels(metric: str, load: str, knowledge: str) -> list[str]:
     return [f"{whole}/{knowledge}", f"{whole}/", f"{kind}//{knowledge}", f"{kind}//", f"///{knowledge}", "///"]
 
 
-def coverage(residuals: Sequence[Residual], smallest: int = 10) -> dict[str, float]:
-    """Share of left-out cases inside the interval that the other sources' residuals give them, by kind of leave-out.
-
-    Mean over sources and metrics with at least `smallest` cases, as in the macro error.
-    """
-    inside: dict[str, dict[tuple[str, str], list[bool]]] = defaultdict(lambda: defaultdict(list))
+def covered(residuals: Sequence[Residual]) -> list[bool]:
+    """Whether each left-out case lies inside the interval that the residuals of the other sources give it."""
+    inside = [False] * len(residuals)
     for source in sorted({r.table[0] for r in residuals}):
         table = quantiles(r for r in residuals if r.table[0] != source)
-        for r in residuals:
+        for number, r in enumerate(residuals):
             if r.table[0] == source:
                 width = width_in(table, r.metric, r.load, r.knowledge)
-                inside[r.group.split(":")[0]][r.table].append(width.low <= r.log_ratio <= width.high)
-    return {kind: mean(mean(hits) for hits in by.values() if len(hits) >= smallest) for kind, by in inside.items()}
+                inside[number] = width.low <= r.log_ratio <= width.high
+    return inside
 
 
 def quantiles(residuals: Iterable[Residual]) -> dict[str, Width]:

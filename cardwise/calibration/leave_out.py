@@ -100,6 +100,7 @@ def residuals(problem: Problem, left_outs: Sequence[LeaveOut]) -> list[Residual]
             f"{left.kind}:{group_of(left.kind, job, problem.measured)}",
             ratio,
             problem.groups[position],
+            case.case_id,
         )
         for left in left_outs
         for job, case, position, known, ratio in left_ratios(problem, left)

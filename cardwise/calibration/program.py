@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,17 @@ from cardwise.calibration.cases import Measured
 from cardwise.calibration.design import Floats
 from cardwise.calibration.effects import fitted_logs
 from cardwise.calibration.fit import Effects, Fitted, Problem, jobs_of, macro_error, thinned
-from cardwise.calibration.knowledge import known_names
+from cardwise.calibration.groups import SMALLEST_GROUP
+from cardwise.calibration.intervals import Residual
+from cardwise.calibration.knowledge import closeness, known_names
 from cardwise.calibration.leave_out import KINDS, LeaveOut, leave_out, residuals
+from cardwise.calibration.residuals import Predicted, write_residuals
 from cardwise.calibration.ridge import linear, with_spreads
 
 DATA = Path(__file__).parents[1] / "catalogue" / "data" / "calibration"
 Say = Callable[[str], None]
 SMALLEST_EFFECT = 5e-4
+MARKS = {True: "y", False: "n", None: "-"}
 RUNS = 110
 """Runs of a source that the steps of the fit take; the last step and everything after it take all of them."""
 
@@ -41,7 +46,7 @@ class Options:
 
 
 def fit_all(measured: Sequence[Measured], options: Options, say: Say) -> None:
-    """Fits, leaves out, and writes effects.csv, levels.csv, known.csv, intervals.csv, accuracy.csv and fit.toml."""
+    """Fits, leaves out, and writes effects.csv, levels.csv, known.csv, intervals.csv, residuals.csv.gz and fit.toml."""
     jobs, reasons = jobs_of(measured)
     say(f"{len(measured)} cases, {sum(len(j.rows) for j in jobs)} can be simulated in {len(jobs)} runs, {len(reasons)} cannot")
     start = descend(Problem(measured, thinned(jobs, measured, options.runs)), options, say)
@@ -53,17 +58,23 @@ def fit_all(measured: Sequence[Measured], options: Options, say: Say) -> None:
     for left in left_outs:
         say(f"one {left.kind} out: macro error {macro_error(whole.groups, left.logs, whole.target):.3f}")
     if not options.dry:
-        write_effects(whole, fitted)
-        write_levels(whole, fitted)
-        write_known(whole)
-        found = residuals(whole, left_outs)
-        rows = [(name, f"{w.low:.3f}", f"{w.high:.3f}", w.cases) for name, w in sorted(intervals.quantiles(found).items())]
-        _write(DATA / "intervals.csv", ("regime", "low", "high", "cases"), rows)
-        write_accuracy(whole, logs, left_outs)
-        write_fit(whole, fitted, logs, left_outs, intervals.coverage(found))
+        write(whole, fitted, logs, left_outs)
     if options.predictions is not None:
         for name, values in (("fitted", logs), *((left.kind, left.logs) for left in left_outs)):
             write_predictions(options.predictions / f"{name}.csv", whole, values, reasons)
+
+
+def write(whole: Problem, fitted: Fitted, logs: Floats, left_outs: Sequence[LeaveOut]) -> None:
+    """All fact files of the fit."""
+    found = residuals(whole, left_outs)
+    covered = intervals.covered(found)
+    write_effects(whole, fitted)
+    write_levels(whole, fitted)
+    _write(DATA / "known.csv", ("name", "cases"), sorted(known_counts(whole).items()))
+    widths = sorted(intervals.quantiles(found).items())
+    _write(DATA / "intervals.csv", ("regime", "low", "high", "cases"), [(n, f"{w.low:.3f}", f"{w.high:.3f}", w.cases) for n, w in widths])
+    write_residuals(DATA / "residuals.csv.gz", predicted_rows(whole, logs, left_outs, found, covered))
+    write_fit(whole, fitted, logs, left_outs, coverage(found, covered))
 
 
 def descend(problem: Problem, options: Options, say: Say) -> Effects:
@@ -112,31 +123,41 @@ def write_levels(problem: Problem, fitted: Fitted) -> None:
     _write(DATA / "levels.csv", ("slot", "level", "stated_spread", "spread", "effects"), rows)
 
 
-def write_known(problem: Problem) -> None:
+def known_counts(problem: Problem) -> Counter[str]:
     """Measured cases of chips and of generations under an engine."""
     counts: Counter[str] = Counter()
     for job in problem.jobs:
         for name in known_names(job.setup):
             counts[name] += len(job.rows)
-    _write(DATA / "known.csv", ("name", "cases"), sorted(counts.items()))
+    return counts
 
 
-def group_errors(whole: Problem, logs: Floats) -> dict[tuple[str, str], tuple[int, float, float]]:
-    """By source and metric: rows, median error, median factor predicted / measured."""
-    by: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for group, ratio in zip(whole.groups, logs - whole.target, strict=True):
-        if np.isfinite(ratio):
-            by[group].append(float(ratio))
-    return {g: (len(r), float(np.median(np.abs(np.exp(r) - 1))), float(np.exp(np.median(r)))) for g, r in by.items()}
+def predicted_rows(
+    whole: Problem, logs: Floats, left_outs: Sequence[LeaveOut], found: Sequence[Residual], covered: Sequence[bool]
+) -> list[Predicted]:
+    """What every fit says of every case, in the order of case ids, with the interval that the shipped widths give the full fit's number."""
+    table = intervals.quantiles(found)
+    counts = known_counts(whole)
+    inside = {(r.case_id, r.group.split(":")[0]): hit for r, hit in zip(found, covered, strict=True)}
+    rows, position = [], 0
+    for job in whole.jobs:
+        known = closeness(job.setup, counts)
+        for case in job.cases:
+            width = intervals.width_in(table, case.metric, job.setup.workload.load, known)
+            values = {f"{left.kind}_out": float(np.exp(left.logs[position])) for left in left_outs}
+            marks = "".join(MARKS[inside.get((case.case_id, left.kind))] for left in left_outs)
+            low, high = math.exp(width.low), math.exp(width.high)
+            rows.append(Predicted(case.case_id, float(np.exp(logs[position])), known=known, covered=marks, low=low, high=high, **values))
+            position += 1
+    return sorted(rows, key=lambda row: row.case_id)
 
 
-def write_accuracy(whole: Problem, fitted: Floats, left_out: Sequence[LeaveOut]) -> None:
-    tables = [group_errors(whole, logs) for logs in (fitted, *(left.logs for left in left_out))]
-    rows = []
-    for (source, metric), (count, error, factor) in sorted(tables[0].items()):
-        others = [f"{table[(source, metric)][1]:.3f}" for table in tables[1:]]
-        rows.append((source, metric, count, f"{error:.3f}", f"{factor:.2f}", *others))
-    _write(DATA / "accuracy.csv", ("source_id", "metric", "cases", "error", "factor", "error_card_out", "error_source_out"), rows)
+def coverage(found: Sequence[Residual], covered: Sequence[bool]) -> dict[str, float]:
+    """By kind of leave-out: share of cases inside their interval, as a mean over sources and metrics as in the macro error."""
+    by: dict[str, dict[tuple[str, str], list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for residual, hit in zip(found, covered, strict=True):
+        by[residual.group.split(":")[0]][residual.table].append(hit)
+    return {kind: float(np.mean([np.mean(hits) for hits in groups.values() if len(hits) >= SMALLEST_GROUP])) for kind, groups in by.items()}
 
 
 def write_fit(whole: Problem, fitted: Fitted, logs: Floats, left_outs: Sequence[LeaveOut], coverage: Mapping[str, float]) -> None:

@@ -20,7 +20,7 @@ FILE = "calibration/residuals.csv.gz"
 LEFT_OUT = ("card_out", "source_out", "model_out", "version_out")
 """Fits that had not seen the case's card family, source, model, or engine version."""
 KINDS = ("fitted", *LEFT_OUT)
-COLUMNS = ("case_id", *KINDS, "known", "low", "high")
+COLUMNS = ("case_id", *KINDS, "known", "covered", "low", "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,9 @@ class Predicted:
     """One row of the file: predictions of a case in the unit of its metric, by the full fit and by fits that had not seen its card family,
     its source, its model, or its engine version. None (or NaN): there is none.
 
-    `known`: what is known of the card (card, generation, datasheet). `low`, `high`: the interval's factors on a left-out prediction.
+    `known`: what is known of the card (card, generation, datasheet). `low`, `high`: the interval's factors on the full fit's prediction.
+    `covered`: for each of LEFT_OUT, whether the interval that other sources gave that prediction, with what was then known of the card,
+    held the measured value: y, n, or - where there is none.
     """
 
     case_id: str
@@ -38,6 +40,7 @@ class Predicted:
     model_out: float | None = None
     version_out: float | None = None
     known: str = ""
+    covered: str = ""
     low: float | None = None
     high: float | None = None
 
@@ -56,7 +59,9 @@ class Scored:
         return None if value is None else value / self.measured
 
     def inside(self, kind: str) -> bool | None:
-        """Whether the interval around the prediction of that kind holds the measured value."""
+        """Whether the interval around the prediction of that kind holds the measured value; None where there is no prediction."""
+        if kind in LEFT_OUT and self.predicted.covered:
+            return {"y": True, "n": False}.get(self.predicted.covered[LEFT_OUT.index(kind)])
         ratio, low, high = self.ratio(kind), self.predicted.low, self.predicted.high
         return None if ratio is None or low is None or high is None else ratio * low <= 1.0 <= ratio * high
 
@@ -100,9 +105,9 @@ def read_residuals(path: Path) -> list[Predicted]:
 
 def _row(cells: Sequence[str], path: Path) -> Predicted:
     try:
-        case_id, *predictions, known, low, high = cells
+        case_id, *predictions, known, covered, low, high = cells
         fitted, card, source, model, version = (_read(cell) for cell in predictions)
-        return Predicted(case_id, fitted, card, source, model, version, known, _read(low), _read(high))
+        return Predicted(case_id, fitted, card, source, model, version, known, covered, _read(low), _read(high))
     except ValueError:
         raise BadFile(f"{path}: {','.join(cells)[:80]!r} is no row of {','.join(COLUMNS)}; make fit writes it anew") from None
 
@@ -118,7 +123,7 @@ def write_residuals(path: Path, rows: Iterable[Predicted]) -> None:
     writer.writerow(COLUMNS)
     for row in rows:
         predictions = (_written(getattr(row, kind), 5) for kind in KINDS)
-        writer.writerow((row.case_id, *predictions, row.known, _written(row.low, 4), _written(row.high, 4)))
+        writer.writerow((row.case_id, *predictions, row.known, row.covered, _written(row.low, 4), _written(row.high, 4)))
     path.write_bytes(gzip.compress(buffer.getvalue().encode("utf-8"), 9, mtime=0))
 
 

@@ -115,11 +115,12 @@ def check_split(answer: Answer, asked: Question) -> None:
 
 
 def finished(answer: Answer, asked: Question) -> Answer:
-    """The answer with what it assumed and what others ask for the same tokens."""
+    """The answer with what it assumed, what was measured nearby and what others ask for the same tokens."""
     from cardwise.planning.api import against_api
+    from cardwise.planning.nearest import beside
 
     return replace(
-        answer,
+        beside(answer, asked),
         assumptions=asked.assumptions,
         percentile=asked.percentile,
         model_source=asked.architecture.source,

@@ -8,14 +8,15 @@ and 1 for another engine, 0.7 for another weight format, 0.5 for another kind of
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
-from cardwise.answer import Evidence, Option
+from cardwise.answer import Answer, Evidence, Option
 from cardwise.calibration import evidence
 from cardwise.calibration.cases import case_of
 from cardwise.calibration.validate import predict
-from cardwise.catalogue.accelerators import accelerator
+from cardwise.catalogue.accelerators import accelerator, accelerators
 from cardwise.catalogue.formats import weight_format
 from cardwise.catalogue.models import listed, model_id, shapeless
 from cardwise.errors import CardwiseError
@@ -26,13 +27,16 @@ METRICS = ("output_tok_s", "decode_tok_s", "tpot_ms", "total_tok_s")
 FAR = 8.0
 """Beyond three doublings in everything that matters a case says nothing."""
 MANY_PER_SOURCE = 2
+CARDS_WITH_EVIDENCE = 6
+"""Cards of an answer that get a measured case beside them: as many as a screen shows."""
 Row = Mapping[str, str]
 
 
 def nearest(question: Question, option: Option, count: int = 3) -> tuple[Evidence, ...]:
     """Up to `count` measured cases near `option`, nearest first, at most two of a source; fewer where nothing is near."""
     card = next(card for _, card in question.cards if card.name == option.layout.accelerator)
-    scored = sorted((distance(row, question, option, card), row["case_id"], row) for row in _speeds())
+    rows = _speeds_near(card.generation) or _speeds()
+    scored = sorted((distance(row, question, option, card), row["case_id"], row) for row in rows)
     found: list[Evidence] = []
     sources: dict[str, int] = {}
     seen: set[tuple[str, ...]] = set()
@@ -57,7 +61,30 @@ def nearest(question: Question, option: Option, count: int = 3) -> tuple[Evidenc
 
 @lru_cache(maxsize=1)
 def _speeds() -> tuple[Row, ...]:
-    return tuple(row for row in evidence.measured_rows() if row["metric"] in METRICS and row["value"])
+    return tuple(_of_speed(evidence.measured_rows()))
+
+
+@lru_cache(maxsize=64)
+def _speeds_near(generation: str) -> tuple[Row, ...]:
+    """Measured rows of cards of the same generation; the others are a doubling farther at least."""
+    alike = (other for other in accelerators().values() if other.generation == generation)
+    return tuple(_of_speed(evidence.rows_naming(name for other in alike for name in (other.name, *other.aliases))))
+
+
+def _of_speed(rows: Iterable[Row]) -> Iterator[Row]:
+    return (row for row in rows if row["metric"] in METRICS and row["value"])
+
+
+def beside(answer: Answer, question: Question) -> Answer:
+    """The answer with the nearest measured case at the best option of each card, of the first few cards."""
+    if not question.evidence:
+        return answer
+    best: dict[str, int] = {}
+    for index in answer.by_cost:
+        best.setdefault(answer.options[index].layout.accelerator, index)
+    near = {index: nearest(question, answer.options[index], 1) for index in list(best.values())[:CARDS_WITH_EVIDENCE]}
+    options = tuple(replace(option, evidence=near.get(index, ())) for index, option in enumerate(answer.options))
+    return replace(answer, options=options)
 
 
 def distance(row: Row, question: Question, option: Option, card: Accelerator) -> float:

@@ -7,7 +7,7 @@ from cardwise.planning.explain import Explanation, StepTime
 from cardwise.quantities import GIB, duration, significant
 from cardwise.reports.plan_text import section
 from cardwise.reports.table import Column, table, wrapped
-from cardwise.reports.words import UNKNOWN, Words, gibibytes, interval, layout_words, load_sentence, number, words
+from cardwise.reports.words import UNKNOWN, Words, gibibytes, interval, layout_words, load_sentence, measured_line, number, words
 
 BAR = 50
 SIGNS = {"weights": "W", "kv": "K", "activation": "A", "graphs": "G", "communication": "C", "context": "X", "outside": "."}
@@ -149,19 +149,7 @@ def slots(e: Explanation, say: Words, width: int) -> str:
 
 def evidence(e: Explanation, say: Words, width: int) -> str:
     """Measured cases near this one."""
-    lines = [
-        say(
-            "evidence",
-            text=one.text,
-            metric=one.metric,
-            measured=number(one.measured),
-            predicted=number(one.predicted),
-            factor=f"{one.factor:.2f}",
-            distance=f"{one.distance:.1f}",
-            source=one.source,
-        )
-        for one in e.evidence
-    ]
+    lines = [measured_line(one, say) for one in e.evidence]
     if e.option is None:
         return ""
     basis = e.option.basis

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from cardwise.answer import Answer, ApiComparison, Option, Refusal
 from cardwise.quantities import significant
 from cardwise.reports.table import Column, table, wrapped
-from cardwise.reports.words import Words, gibibytes, interval, kibibytes, load_sentence, number, parameters, words
+from cardwise.reports.words import Words, gibibytes, interval, kibibytes, load_sentence, measured_line, number, parameters, words
 
 MANY_CARDS = 12
 CARDS_SHOWN = 25
@@ -28,9 +28,21 @@ def plan_text(answer: Answer, lang: str = "en", width: int = 120, full: bool = F
             blocks.append(wrapped(say("only_best", shown=len(shown), all=len(answer.options)), width))
     if answer.options:
         blocks.append(wrapped(say("pareto"), width))
-    blocks += [refused(answer, say, width, full), basis(answer, say, width), prices(answer, say, width, len(names) > MANY_CARDS)]
+    blocks += [
+        refused(answer, say, width, full),
+        nearby(answer, say, width),
+        basis(answer, say, width),
+        prices(answer, say, width, len(names) > MANY_CARDS),
+    ]
     blocks += [assumed(answer, say, width), unknown(answer, say, width)]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def nearby(answer: Answer, say: Words, width: int) -> str:
+    """The measured case nearest to the best option of each card, with the factor between prediction and measurement there."""
+    beside = ((option.layout.accelerator, one) for option in answer.options for one in option.evidence)
+    lines = [say("evidence_of", cards=card, case=measured_line(one, say)) for card, one in beside]
+    return section(say("evidence_title"), lines, width) if lines else ""
 
 
 def head(answer: Answer, say: Words, width: int) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cardwise.answer import Estimate
+from cardwise.answer import Estimate, Evidence
 from cardwise.layout import Layout
 from cardwise.quantities import GIB, significant
 from cardwise.workload import Workload
@@ -95,3 +95,17 @@ def load_sentence(workload: Workload, say: Words) -> str:
     if workload.load == "offline":
         return say("load_offline", requests=f"{workload.requests or 1:,}", **tokens)
     return say(f"load_{workload.load}", users=f"{workload.users:,}", **tokens)
+
+
+def measured_line(one: Evidence, say: Words) -> str:
+    """A measured case, what Cardwise says of it, and how near it is."""
+    return say(
+        "evidence",
+        text=one.text,
+        metric=one.metric,
+        measured=number(one.measured),
+        predicted=number(one.predicted),
+        factor=f"{one.factor:.2f}",
+        distance=f"{one.distance:.1f}",
+        source=one.source,
+    )
