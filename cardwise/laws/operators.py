@@ -35,7 +35,7 @@ def experts_touched(experts: float, top_k: float, tokens: Amount, skew: float) -
     return distinct
 
 
-def attention_flops(pairs: Amount, heads: float, score_dim: float, value_dim: float) -> Amount:
+def attention_flops(pairs: Amount, heads: Amount, score_dim: Amount, value_dim: Amount) -> Amount:
     """FLOPs of scores and weighted values over `pairs` of query and key: 2 x heads x (score_dim + value_dim) x pairs."""
     return 2.0 * heads * (score_dim + value_dim) * pairs
 
