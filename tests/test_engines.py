@@ -58,7 +58,7 @@ def test_dates() -> None:
         ("sglang", "0.5.5", "H100 SXM", 80, (1 - (512 + 12288 + 512 + 128) / (80 * 1024), 8192, 4096, 256, "sglang-0.5")),
         ("tensorrt-llm", "0.8.0", "A100", 80, (0.90, 8192, 2048, 0, "trtllm-0.5")),
         ("tensorrt-llm", "0.14.0", "A100", 80, (0.90, 8192, 2048, 0, "trtllm-0.10")),
-        ("tensorrt-llm", "1.2.0rc6.post2", "B200", 180, (0.90, 8192, 2048, 128, "trtllm-1")),
+        ("tensorrt-llm", "1.2.0rc6.post2", "B200", 180, (0.90, 8192, 2048, 128, "trtllm-1.2")),
         ("llama.cpp", "b1691 (7082d24)", "RTX 4090", 24, (1.0, 512, 1, 0, "llamacpp-2023")),
         ("llama.cpp", "b2824 (4426e298)", "RTX 4090", 24, (1.0, 512, 1, 0, "llamacpp-2024")),
         ("llama.cpp", "b9187 (0253fb21f)", "RTX 4090", 24, (1.0, 512, 4, 0, "llamacpp-2025")),
@@ -110,7 +110,7 @@ def test_no_version_is_the_newest_of_its_day(engine: str, measured: str, era: st
 
 
 def test_a_container_of_another_project_is_resolved_by_date() -> None:
-    assert engine_rules("tensorrt-llm", "0.8.1.post2", memory_bytes=180 * GIB, measured="2026-02-03").era == "trtllm-1"
+    assert engine_rules("tensorrt-llm", "0.8.1.post2", memory_bytes=180 * GIB, measured="2026-02-03").era == "trtllm-1.2"
     assert engine_rules("tensorrt-llm", "0.8.0", memory_bytes=80 * GIB, measured="2024-02").era == "trtllm-0.5"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from cardwise.calibration import intervals
 from cardwise.calibration.cases import Case
 from cardwise.calibration.design import Design
-from cardwise.calibration.effects import keys, slots
+from cardwise.calibration.effects import efficiency_of, keys, slots
 from cardwise.calibration.intervals import FEWEST, Residual
 from cardwise.calibration.knowledge import closeness, known_names
+from cardwise.calibration.predict import first_token_seconds, step_of, waits_for_balance
 from cardwise.calibration.ridge import LARGEST_SPREAD, SMALLEST_SPREAD, linear, objective, solve, with_spreads
-from cardwise.calibration.setup import setup
+from cardwise.calibration.setup import maturity, setup
+from cardwise.catalogue.accelerators import accelerator
 from cardwise.efficiency import SLOTS
 
 GEMM = SLOTS.index("gemm")
@@ -156,3 +159,36 @@ def test_fields_of_a_case_decide_what_its_stack_is() -> None:
 def test_owners_of_consumer_cards_send_one_wave_where_the_number_of_requests_is_unsaid(card: str, requests: int | None) -> None:
     assert setup(row(accelerator=card, load="concurrency", batch=8.0)).workload.requests == requests
     assert setup(row(accelerator=card, load="concurrency", batch=8.0, num_prompts=40.0)).workload.requests == 40
+
+
+@pytest.mark.parametrize(
+    ("card", "measured", "expected"),
+    [
+        ("MI355X", "2025-12-11", "young"),
+        ("MI355X", "2026-06", ""),
+        ("MI300X", "2025-12", ""),
+        ("MI355X", "", ""),
+        ("MI355X", "2025-01", ""),
+    ],
+)
+def test_a_card_is_young_in_its_first_half_year(card: str, measured: str, expected: str) -> None:
+    assert maturity(accelerator(card), measured) == expected
+
+
+def test_prompts_wait_for_other_ranks_only_under_tensorrt_llm_with_attention_data_parallelism() -> None:
+    given = {"model": "deepseek-ai/DeepSeek-R1", "accelerator": "B200", "weights": "fp4", "engine": "tensorrt-llm", "count": 8.0, "tp": 8.0}
+    load = {"load": "concurrency", "batch": 256.0, "input_tokens": 1024.0, "output_tokens": 1024.0, "metric": "ttft_ms"}
+    waits = setup(row(**given, **load, notes="attention DP on"))
+    plain = setup(row(**given, **load))
+    assert (waits_for_balance(waits), waits_for_balance(plain)) == (True, False)
+    factors = replace(efficiency_of({}, {}), balance_steps=60.0, first_token_seconds=0.02)
+    step = step_of(waits, waits.layout, factors)
+    context = 256.0 * (1024 + 512)
+    assert first_token_seconds(waits, factors, step) == pytest.approx(0.02 + 60 * step.seconds(256.0, context))
+    assert first_token_seconds(plain, factors, step_of(plain, plain.layout, factors)) == 0.02
+
+
+def test_several_cards_of_exllamav3_are_tensor_parallel_and_of_exllamav2_are_stages() -> None:
+    split = {"accelerator": "RTX 3090", "count": 4.0, "weights": "exl3-4.0bpw"}
+    assert setup(row(**split, engine="exllamav3")).layout.tensor_parallel == 4
+    assert setup(row(**{**split, "weights": "exl2-4.0bpw"}, engine="exllamav2")).layout.pipeline_parallel == 4

@@ -19,7 +19,7 @@ from cardwise.calibration.design import Design, Floats
 from cardwise.calibration.effects import efficiency_of
 from cardwise.calibration.groups import SMALLEST_GROUP
 from cardwise.calibration.predict import SPEED_METRICS, measuring, outcome, value_of, waits_for_balance
-from cardwise.calibration.ridge import linear, objective, with_spreads
+from cardwise.calibration.ridge import Linear, linear, objective, with_spreads
 from cardwise.calibration.setup import Setup, setup
 from cardwise.efficiency import SLOTS
 from cardwise.errors import CardwiseError
@@ -30,8 +30,16 @@ Effects = dict[tuple[str, str], float]
 NOISE = 0.11
 ROWS_OF_A_GROUP = 0.8  # a group of n rows weighs as much as 0.8 sqrt(n) independent ones would
 DIFFERENCE = 0.1
-LARGEST_STEP = 1.0
+LARGEST_STEP = 0.3
 FIT_BUNDLES = 48
+KINDS_OF_SLOTS = (
+    ("gemm", "experts", "expert_rows", "half_rows", "routing_skew", "power_exponent"),
+    ("bandwidth", "unpack", "state_bandwidth"),
+    ("attention_compute", "attention_rows", "attention_bandwidth"),
+    ("layer_seconds", "step_seconds", "sequence_seconds", "expert_layer", "prompt_launch"),
+    ("reduce_seconds", "reduce_share", "pipeline"),
+    ("first_token_seconds", "balance_steps", "mixing"),
+)
 METRIC_WEIGHT = {"ttft_ms": 0.7}
 
 
@@ -116,14 +124,13 @@ def slopes_of_job(job: Job, effects: Mapping[tuple[str, str], float]) -> tuple[l
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Effects, the spread of the level of each and its own, and the linearisation at hand (logs, slopes) around `start`."""
+    """Effects, the spread of the level of each and its own; the linear problem at hand, and its optimum."""
 
     effects: Floats
     spreads: Floats
     own_spreads: Floats
-    logs: Floats
-    slopes: Floats
-    start: Floats
+    around: Linear
+    optimum: Floats
 
 
 class Problem:
@@ -163,23 +170,37 @@ class Problem:
         return logs, slopes
 
     def step(self, start: Effects) -> tuple[Fitted, Effects, float]:
-        """One step from `start`: linearise, estimate effects and spreads, and go as far towards them as the real simulations improve.
+        """One step from `start`: linearise, estimate effects and spreads, and go towards them as far as the real simulations improve.
 
-        Returns what was found, the new effects (those of stacks that this problem lacks are kept), and the share of the step taken.
+        The whole step is tried first, then half of it, then parts of it by kind of slot: queues and caches that fill make some directions
+        far from linear, which must not hold up the others. Returns what was found, the new effects (those of stacks that this problem lacks
+        are kept), and the share of the way that was taken.
         """
         logs, slopes = self.linearise(start)
         at = self.values(start)
         weights = self.weights()
-        effects, spreads, own = with_spreads(linear(self.design, logs, slopes, at, self.target), at, self.design.prior, weights)
-        found = Fitted(effects, spreads, own, logs, slopes, at)
-        before, share = objective(logs, self.target, at, spreads, weights), 1.0
-        while share > 0.1:
-            tried = at + share * np.clip(effects - at, -LARGEST_STEP, LARGEST_STEP)
-            moved = {**start, **self.as_effects(tried)}
-            if objective(self.evaluate(moved), self.target, tried, spreads, weights) < before:
-                return found, moved, share
-            share /= 2.0
-        return found, dict(start), 0.0
+        around = linear(self.design, logs, slopes, at, self.target)
+        effects, spreads, own = with_spreads(around, at, self.design.prior, weights)
+        way = np.clip(effects - at, -LARGEST_STEP, LARGEST_STEP)
+        point, least = at, objective(logs, self.target, at, spreads, weights)
+
+        def better(tried: Floats) -> bool:
+            nonlocal point, least
+            found = objective(self.evaluate({**start, **self.as_effects(tried)}), self.target, tried, spreads, weights)
+            if found >= least:
+                return False
+            point, least = tried, found
+            return True
+
+        slot_of = np.array([slot for slot, _ in self.design.index])
+        if not (better(at + way) or better(at + way / 2)):
+            for kind in KINDS_OF_SLOTS:
+                own_way = way * np.isin(slot_of, kind)
+                if not better(point + own_way):
+                    better(point + own_way / 3)
+        share = float(np.abs(point - at).sum() / max(np.abs(way).sum(), 1e-12))
+        found = Fitted(point, spreads, own, around, effects)
+        return found, {**start, **self.as_effects(point)}, share
 
     def values(self, effects: Effects) -> Floats:
         return np.array([effects.get(pair, 0.0) for pair in self.design.index])

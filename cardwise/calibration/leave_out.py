@@ -13,7 +13,7 @@ from cardwise.calibration.design import Floats
 from cardwise.calibration.fit import Effects, Fitted, Job, Problem, simulate
 from cardwise.calibration.intervals import Residual
 from cardwise.calibration.knowledge import closeness, known_names
-from cardwise.calibration.ridge import linear, solve
+from cardwise.calibration.ridge import solve
 
 KINDS = ("card", "source", "model", "version")
 STEPS = 3
@@ -41,10 +41,11 @@ def group_of(kind: str, job: Job, measured: Sequence[Measured]) -> str:
 def leave_out(kind: str, problem: Problem, fitted: Fitted, say: Callable[[str], None]) -> LeaveOut:
     """Predicts every group from a fit without it.
 
-    The fit without a group starts at the full fit with the effects that only the group supports set to their prior, and takes STEPS
-    reweighted steps with the slopes at hand; spreads of levels are those of the full fit. Predictions are simulated anew.
+    The fit without a group is the full fit moved by what leaving the group out moves the optimum of the linear problem at hand (STEPS
+    reweighted steps); effects that only the group supports are at their prior, spreads of levels are those of the full fit. Predictions are
+    simulated anew.
     """
-    around = linear(problem.design, fitted.logs, fitted.slopes, fitted.start, problem.target)
+    around = fitted.around
     weights = problem.weights()
     names = np.array([group_of(kind, job, problem.measured) for job in problem.jobs for _ in job.rows])
     by: dict[str, list[Job]] = defaultdict(list)
@@ -53,8 +54,9 @@ def leave_out(kind: str, problem: Problem, fitted: Fitted, say: Callable[[str], 
     tasks: list[tuple[Sequence[Job], Effects]] = []
     for name, jobs in by.items():
         keep = (names != name).astype(float)
-        start = np.where(problem.design.supported(fitted.slopes, keep), fitted.effects, 0.0)
-        effects, _ = solve(around, start, fitted.spreads, weights * keep, STEPS)
+        supported = problem.design.supported(around.slopes, keep)
+        optimum, _ = solve(around, np.where(supported, fitted.optimum, 0.0), fitted.spreads, weights * keep, STEPS)
+        effects = np.where(supported, fitted.effects + optimum - fitted.optimum, 0.0)
         tasks += [(jobs[i : i + 100], problem.as_effects(effects)) for i in range(0, len(jobs), 100)]
     order = [row for jobs, _ in tasks for job in jobs for row in job.rows]
     predicted = dict(zip(order, simulate(tasks, problem.workers), strict=True))

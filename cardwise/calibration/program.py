@@ -22,12 +22,13 @@ from cardwise.calibration.intervals import Residual
 from cardwise.calibration.knowledge import closeness, known_names
 from cardwise.calibration.leave_out import KINDS, LeaveOut, leave_out, residuals
 from cardwise.calibration.residuals import Predicted, write_residuals
-from cardwise.calibration.ridge import linear, with_spreads
 
 DATA = Path(__file__).parents[1] / "catalogue" / "data" / "calibration"
 Say = Callable[[str], None]
 SMALLEST_EFFECT = 5e-4
+SMALLEST_SHARE = 0.05
 MARKS = {True: "y", False: "n", None: "-"}
+LAST_STEPS = 2
 RUNS = 110
 """Runs of a source that the steps of the fit take; the last step and everything after it take all of them."""
 
@@ -82,21 +83,21 @@ def descend(problem: Problem, options: Options, say: Say) -> Effects:
     effects: Effects = dict(fitted_logs()) if options.warm else {}
     for number in range(options.steps):
         found, effects, share = problem.step(effects)
-        say(f"step {number}: macro error {macro_error(problem.groups, found.logs, problem.target):.3f}, step taken {share:g}")
-        if not share:
+        error = macro_error(problem.groups, found.around.predicted(found.effects), problem.target)
+        say(f"step {number}: macro error {error:.3f} by the slopes, {share:.2f} of the way")
+        if share < SMALLEST_SHARE:
             break
     return effects
 
 
 def settle(problem: Problem, start: Effects, say: Say) -> Fitted:
-    """A step and the final estimate on all runs."""
-    _, effects, share = problem.step(start)
-    say(f"a step of {share:g} on all runs")
-    logs, slopes = problem.linearise(effects)
-    at = problem.values(effects)
-    around = linear(problem.design, logs, slopes, at, problem.target)
-    values, spreads, own = with_spreads(around, at, problem.design.prior, problem.weights())
-    return Fitted(values, spreads, own, logs, slopes, at)
+    """The last steps, on all runs."""
+    effects = start
+    for _ in range(LAST_STEPS):
+        fitted, effects, share = problem.step(effects)
+        error = macro_error(problem.groups, fitted.around.predicted(fitted.effects), problem.target)
+        say(f"all runs: macro error {error:.3f} by the slopes, {share:.2f} of the way")
+    return fitted
 
 
 def write_effects(problem: Problem, fitted: Fitted) -> None:

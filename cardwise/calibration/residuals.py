@@ -40,9 +40,9 @@ class Predicted:
     model_out: float | None = None
     version_out: float | None = None
     known: str = ""
-    covered: str = ""
     low: float | None = None
     high: float | None = None
+    covered: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _row(cells: Sequence[str], path: Path) -> Predicted:
     try:
         case_id, *predictions, known, covered, low, high = cells
         fitted, card, source, model, version = (_read(cell) for cell in predictions)
-        return Predicted(case_id, fitted, card, source, model, version, known, covered, _read(low), _read(high))
+        return Predicted(case_id, fitted, card, source, model, version, known, _read(low), _read(high), covered)
     except ValueError:
         raise BadFile(f"{path}: {','.join(cells)[:80]!r} is no row of {','.join(COLUMNS)}; make fit writes it anew") from None
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 from cardwise.calibration.cases import Case
 from cardwise.calibration.settings import chunk, image_version, says, settings_of, stated_requests, workers
 from cardwise.catalogue.accelerators import accelerator
+from cardwise.catalogue.engine_versions import days_between
 from cardwise.catalogue.engines import Entry, engine_rules
 from cardwise.catalogue.formats import cache_format, stored_format
 from cardwise.catalogue.links import link
@@ -37,6 +38,7 @@ TOOLS_WITHOUT_FRONT = frozenset({"llama.cpp", "ik_llama.cpp", "mlx"})
 NEW_INSTRUCTIONS = frozenset({"hopper", "blackwell-dc"})
 OLDER_KERNELS = frozenset({"gguf-f16", "gguf-q", "gguf-k", "gguf-iq", "w4a16", "w8a16", "exl"})
 """Kernels written for the matrix instructions of Ampere; Hopper and data-centre Blackwell reach their peaks with newer ones only."""
+YOUNG_DAYS = 210
 HIPBLASLT_SINCE = "2026"
 OWN_SCRIPTS = frozenset({"PCIe card", "laptop", "Workstation PCIe"})
 """Form factors whose owners measure with scripts of their own, which send one request per client, all at once."""
@@ -280,12 +282,20 @@ def context(
         + ("-p2p" if wire.kind == "pcie" and wire.peer_to_peer else ""),
         "backend": backend,
         "blas": blas,
+        "maturity": maturity(card, measured),
         "driver": driver,
         "blocks": "128" if kernel == "fp8" and weights.tile >= 128 else "",
         "flash": flash,
         "front": front_of(rules, load),
     }
     return tuple(sorted(attributes.items()))
+
+
+def maturity(card: Accelerator, measured: str) -> str:
+    """young: measured in the first half year of a card, whose engines are not yet tuned for it; empty else, or where a date is missing."""
+    if not card.launch or not measured:
+        return ""
+    return "young" if 0 <= days_between(card.launch, measured) < YOUNG_DAYS else ""
 
 
 def blas_of(backend: str, settings: str, measured: str) -> str:
