@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cardwise.calibration.cases import Case
-from cardwise.calibration.effects import Effect, Slot
+from cardwise.calibration.effects import Effect
 from cardwise.calibration.groups import SMALLEST_GROUP, grouped, members_by
 from cardwise.calibration.peers import PLACE, PeerGroup, beside, peer_groups, summaries
 from cardwise.calibration.report.__main__ import main
@@ -147,14 +147,14 @@ def test_scales() -> None:
 
 
 def test_free_constants() -> None:
-    known = Slot("gemm", 0.5, "share", 0.0, 1.0, (("global", 0.2), ("engine", 0.1)), "a source")
+    known = {("gemm", "global"): 0.2, ("gemm", "engine"): 0.1}
     effects = (
         Effect("gemm", "global", 0.1, 0.12, 5),
         Effect("gemm", "engine=vllm", 0.1, 0.1, 5),
         Effect("gemm", "engine=sglang", 0.1, 0.06, 5),
         Effect("gemm", "gone=x", 0.1, 0.01, 5),
     )
-    found = decided_by_level([known], {(effect.slot, effect.key): effect for effect in effects})
+    found = decided_by_level(known, {(effect.slot, effect.key): effect for effect in effects})
     assert found == pytest.approx({"global": 0.64, "engine": 0.64, "gone": 0.0})
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cardwise.calibration import intervals
+from cardwise.calibration.attributes import maturity
 from cardwise.calibration.cases import Case
 from cardwise.calibration.design import Design
 from cardwise.calibration.effects import efficiency_of, keys, slots
@@ -16,7 +17,7 @@ from cardwise.calibration.intervals import FEWEST, Residual
 from cardwise.calibration.knowledge import closeness, known_names
 from cardwise.calibration.predict import first_token_seconds, step_of, waits_for_balance
 from cardwise.calibration.ridge import LARGEST_SPREAD, SMALLEST_SPREAD, linear, objective, solve, with_spreads
-from cardwise.calibration.setup import maturity, setup
+from cardwise.calibration.setup import setup
 from cardwise.catalogue.accelerators import accelerator
 from cardwise.efficiency import SLOTS
 

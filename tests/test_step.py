@@ -95,7 +95,7 @@ def test_more_of_what_limits_is_never_slower(factor: float, decodes: int, tokens
     }[what]
     slow, fast = step("meta-llama/Llama-3.1-8B", card, 4), step("meta-llama/Llama-3.1-8B", better, 4)
     if what == "link":
-        fast.wire_rate *= factor
+        fast.wires.rate *= factor
     pairs = prefill * prefill / 2
     before = slow.seconds(decodes, decodes * tokens, prefill, pairs, 1.0 if prefill else 0.0)
     after = fast.seconds(decodes, decodes * tokens, prefill, pairs, 1.0 if prefill else 0.0)
@@ -171,7 +171,7 @@ def test_row_split_sends_every_input_and_gathers_every_output_over_the_first_car
     inputs, outputs = 3 * 4096 + 11008, 3 * 4096 + 4096 + 2 * 11008 + 4096
     assert float(operator.work.message_bytes) == pytest.approx(32 * 4 * (inputs + outputs / 2))
     copies = 2 * 4 * 32
-    assert float(operator.seconds) == pytest.approx(copies * 1e-5 + float(operator.work.message_bytes) / split.wire_rate)
+    assert float(operator.seconds) == pytest.approx(copies * 1e-5 + float(operator.work.message_bytes) / split.wires.rate)
     assert not any(o.group == "all-reduce" for o in split.operators(Batch(decodes=1.0, outputs=1.0)))
 
 

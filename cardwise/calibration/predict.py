@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, replace
 
 from cardwise.budget import MemoryBudget
+from cardwise.calibration.attributes import TOOLS_WITHOUT_FRONT
 from cardwise.calibration.cases import Case
-from cardwise.calibration.setup import TOOLS_WITHOUT_FRONT, Disaggregation, Setup
+from cardwise.calibration.setup import Disaggregation, Setup
 from cardwise.catalogue.engine_memory import memory_constants
 from cardwise.catalogue.links import link
 from cardwise.efficiency import Efficiency

@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+from cardwise.calibration.attributes import context
 from cardwise.calibration.cases import Case
 from cardwise.calibration.settings import chunk, image_version, says, settings_of, stated_requests, workers
 from cardwise.catalogue.accelerators import accelerator
-from cardwise.catalogue.engine_versions import days_between
 from cardwise.catalogue.engines import Entry, engine_rules
 from cardwise.catalogue.formats import cache_format, stored_format
 from cardwise.catalogue.links import link
@@ -22,7 +22,6 @@ from cardwise.hardware import Accelerator, Link
 from cardwise.layout import Layout
 from cardwise.model import Architecture
 from cardwise.passes.architectures import architecture
-from cardwise.passes.batch import arithmetic
 from cardwise.workload import Lengths, LoadKind, Workload
 
 SHORT_PROMPT = 32.0
@@ -31,15 +30,6 @@ CHAT_SPREAD = 0.7
 """Standard deviation of the logarithm of lengths in chat traces (ShareGPT) where only the mean is stated."""
 
 
-TOOLS_WITHOUT_FRONT = frozenset({"llama.cpp", "ik_llama.cpp", "mlx"})
-"""Engines whose own benchmark times the prompt inside the process, without a server in front."""
-
-
-NEW_INSTRUCTIONS = frozenset({"hopper", "blackwell-dc"})
-OLDER_KERNELS = frozenset({"gguf-f16", "gguf-q", "gguf-k", "gguf-iq", "w4a16", "w8a16", "exl"})
-"""Kernels written for the matrix instructions of Ampere; Hopper and data-centre Blackwell reach their peaks with newer ones only."""
-YOUNG_DAYS = 210
-HIPBLASLT_SINCE = "2026"
 OWN_SCRIPTS = frozenset({"PCIe card", "laptop", "Workstation PCIe"})
 """Form factors whose owners measure with scripts of their own, which send one request per client, all at once."""
 
@@ -251,62 +241,3 @@ def workload(case: Case, replicas: int = 1, waves: int | None = None) -> Workloa
             raise BadInput("a load of kind rate needs request_rate")
         rate = case.request_rate / replicas
     return Workload(cast(LoadKind, load), lengths, users=users, requests_per_s=rate, requests=requests)
-
-
-def context(
-    card: Accelerator, weights: WeightFormat, rules: EngineRules, wire: Link, load: str, settings: str = "", measured: str = ""
-) -> tuple[tuple[str, str], ...]:
-    """Attributes of a stack that fitted effects are keyed by, sorted. None of them is the name of a model or of a source.
-
-    `settings`: words of `settings_of`, of which the backend of llama.cpp on AMD cards matters.
-    """
-    kernel = arithmetic(weights, card)[1]
-    backend = blas = flash = driver = ""
-    if rules.engine in ("llama.cpp", "ik_llama.cpp", "ollama"):
-        backend = next((b for b in ("vulkan", "rocm", "sycl") if says(settings, b)), "")
-        backend = backend or {"NVIDIA": "cuda", "Apple": "metal"}.get(card.vendor, "unsaid")
-        if card.vendor == "AMD":
-            backend = "rocm" if says(settings, "rocwmma") else backend
-            blas = blas_of(backend, settings, measured)
-            driver = next((word for word in ("amdvlk", "radv") if says(settings, word)), "")
-            flash = f"{'rocwmma' if says(settings, 'rocwmma') else backend}-{'on' if says(settings, 'flash attention') else 'off'}"
-    attributes = {
-        "vendor": card.vendor.lower(),
-        "generation": card.generation,
-        "engine": rules.engine,
-        "era": rules.era,
-        "kernel": kernel,
-        "isa": "older" if card.generation in NEW_INSTRUCTIONS and kernel in OLDER_KERNELS else "",
-        "link": ("rows-" if backend and not rules.layer_split else "")
-        + wire.kind
-        + ("-p2p" if wire.kind == "pcie" and wire.peer_to_peer else ""),
-        "backend": backend,
-        "blas": blas,
-        "maturity": maturity(card, measured),
-        "driver": driver,
-        "blocks": "128" if kernel == "fp8" and weights.tile >= 128 else "",
-        "flash": flash,
-        "front": front_of(rules, load),
-    }
-    return tuple(sorted(attributes.items()))
-
-
-def maturity(card: Accelerator, measured: str) -> str:
-    """young: measured in the first half year of a card, whose engines are not yet tuned for it; empty else, or where a date is missing."""
-    if not card.launch or not measured:
-        return ""
-    return "young" if 0 <= days_between(card.launch, measured) < YOUNG_DAYS else ""
-
-
-def blas_of(backend: str, settings: str, measured: str) -> str:
-    """The matrix library of a ROCm build: hipBLASLt where it is said, and in builds of 2026 on, where ROCm 7 takes it by itself."""
-    if backend == "vulkan":
-        return ""
-    return "hipblaslt" if says(settings, "hipblaslt") or measured >= HIPBLASLT_SINCE else "rocblas"
-
-
-def front_of(rules: EngineRules, load: str) -> str:
-    """What stands between the clock and the first step: a server, a script around the engine, or a tool in its own process."""
-    if rules.engine in TOOLS_WITHOUT_FRONT:
-        return "tool" if load == "single" else "server"
-    return "script" if rules.scheduler == "static" or load in ("batch", "offline") else "server"

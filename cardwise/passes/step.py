@@ -13,7 +13,6 @@ import numpy as np
 from cardwise.efficiency import Efficiency
 from cardwise.engine import CacheFormat, WeightFormat
 from cardwise.hardware import Accelerator, Link
-from cardwise.laws.collectives import all_reduce_seconds, latency_growth, rate_growth, send_seconds
 from cardwise.laws.memory_weights import bits_of
 from cardwise.laws.operators import attention_flops, experts_touched, padded_rows, product_flops, recurrence_flops
 from cardwise.laws.roofline import Amount, compute_seconds, memory_seconds, smooth_maximum
@@ -22,12 +21,11 @@ from cardwise.layout import Layout
 from cardwise.model import Architecture, LatentCache, Layer, StateCache
 from cardwise.passes.batch import Batch, arithmetic
 from cardwise.passes.table import StepTable
+from cardwise.passes.wires import Wires
 
 ACTIVATION_BYTES = 2.0
 STATE_BYTES = 4.0
 SIXTEEN_BIT, EIGHT_BIT = 15.0, 7.0
-ROW_SPLIT_ENGINES = frozenset({"llama.cpp", "ik_llama.cpp"})
-ROW_SPLIT_BYTES = 4.0
 WAVE_BOUND_KERNELS, WAVE_SHARE, TILE = frozenset({"fp8", "fp4"}), 0.006, 128.0
 """Products of scaled number types do not split K, so that a matrix of few columns leaves part of a wave of 128 x 128 tiles idle: half_rows
 grows by this share of the rows that would fill one (published kernel timings, docs/kernels.md)."""
@@ -72,9 +70,7 @@ class EngineStep:
         self.read_rate = accelerator.bandwidth_bytes_per_s * efficiency.bandwidth
         self.cache_rate = accelerator.bandwidth_bytes_per_s * efficiency.attention_bandwidth
         self.state_rate = accelerator.bandwidth_bytes_per_s * efficiency.state_bandwidth
-        self.wire_rate = link.bytes_per_s * efficiency.reduce_share * rate_growth(link.kind, layout.tensor_parallel)
-        self.reduce_latency = efficiency.reduce_seconds * latency_growth(link.kind, layout.tensor_parallel)
-        self.stage_rate = (link.between or link).bytes_per_s * efficiency.reduce_share
+        self.wires = Wires(architecture, layout, link, efficiency)
         self.attention_ranks = layout.attention_tensor_parallel
 
     # --- the operators ---------------------------------------------------------------------------------------------
@@ -91,7 +87,7 @@ class EngineStep:
                 groups.setdefault(operator.group, []).append(operator)
         operators = [_gather(name, members) for name, members in groups.items()]
         operators.append(self._head(batch.outputs / lanes))
-        operators += self._communication(rows)
+        operators += self.wires.operators(rows)
         operators.append(self._engine(batch.outputs))
         if np.any(batch.prefill > 0):
             operators.append(self._waiting(operators, batch.prefill))
@@ -245,39 +241,6 @@ class EngineStep:
         parameters = self.architecture.vocabulary * self.architecture.hidden / self.layout.tensor_parallel
         bits = bits_of(self.weights, "head")
         return self._product("head", outputs, parameters, bits, self._rate(bits), 1.0, 0.0, 0.0)
-
-    def _communication(self, rows: Amount) -> list[Operator]:
-        layout, architecture = self.layout, self.architecture
-        message = rows * architecture.hidden * ACTIVATION_BYTES
-        operators = []
-        if layout.tensor_parallel > 1 and layout.engine in ROW_SPLIT_ENGINES:
-            operators.append(self._row_split(rows))
-        elif layout.tensor_parallel > 1:
-            count = 2 * architecture.layer_count
-            seconds = all_reduce_seconds(message, layout.tensor_parallel, self.reduce_latency, self.wire_rate) * count * (rows > 0)
-            operators.append(Operator("all-reduce", Work(message_bytes=message * count, launches=count), seconds, link_seconds=seconds))
-        if layout.pipeline_parallel > 1:
-            hops = layout.pipeline_parallel
-            seconds = send_seconds(message, self.efficiency.reduce_seconds, self.stage_rate) * hops * (rows > 0)
-            operators.append(Operator("pipeline send", Work(message_bytes=message * hops), seconds, link_seconds=seconds))
-        return operators
-
-    def _row_split(self, rows: Amount) -> Operator:
-        """llama.cpp's row split: the first card sends every matrix's input to the others in FP32 and gathers its output from them, one
-        matrix after the other, over its own link. Matrices that share an input (q, k, v; gate, up) count as one.
-        """
-        ranks = self.layout.tensor_parallel
-        copies = elements = 0.0
-        for layer in self.architecture.layers:
-            for matrix in (*layer.mixer.matrices, *layer.feed_forward.matrices):
-                if matrix.shard == "none":
-                    continue
-                active = layer.feed_forward.top_k if matrix.part == "experts" else 1
-                copies += 2 * (ranks - 1) * layer.count
-                elements += (matrix.inputs * (ranks - 1) + matrix.outputs * (ranks - 1) / ranks) * active * layer.count
-        message = rows * elements * ROW_SPLIT_BYTES
-        seconds = (copies * self.efficiency.reduce_seconds + message / self.wire_rate) * (rows > 0)
-        return Operator("row split", Work(message_bytes=message, launches=copies), seconds, link_seconds=seconds)
 
     def _engine(self, outputs: Amount) -> Operator:
         """Launches of the small kernels of every layer, and what the engine does once a step and once a sequence."""

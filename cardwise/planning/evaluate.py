@@ -8,10 +8,11 @@ from dataclasses import replace
 from cardwise.answer import Option, Performance, Refusal
 from cardwise.budget import MemoryBudget
 from cardwise.calibration import intervals
+from cardwise.calibration.attributes import context
 from cardwise.calibration.effects import efficiency
 from cardwise.calibration.knowledge import knowledge
 from cardwise.calibration.predict import budget_of, first_token_seconds, limits_of, step_of
-from cardwise.calibration.setup import Setup, context, shares
+from cardwise.calibration.setup import Setup, shares
 from cardwise.catalogue.formats import cache_format, stored_format
 from cardwise.catalogue.links import link, node
 from cardwise.errors import CannotRun, CardwiseError

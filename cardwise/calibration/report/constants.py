@@ -6,11 +6,12 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from cardwise.calibration.effects import Effect, Slot, fitted, slots
+from cardwise.calibration.effects import Effect, fitted, slots
 from cardwise.calibration.groups import Group, grouped, macro, macro_coverage
 from cardwise.calibration.intervals import widths
 from cardwise.calibration.report.markdown import SHORT, percent, table, two
 from cardwise.calibration.residuals import LEFT_OUT, Scored
+from cardwise.catalogue.load import read_csv
 
 
 def constants() -> list[str]:
@@ -33,8 +34,8 @@ def constants() -> list[str]:
 
 def number_of_constants(cases: int) -> list[str]:
     """How many constants stand behind the predictions, and how many of them the measurements decide."""
-    priors = len(slots()) + sum(len(slot.anchors) for slot in slots())
-    decided = decided_by_level(slots(), fitted())
+    priors = len(slots()) + sum(len(slot.anchors) + len(slot.factors) for slot in slots())
+    decided = decided_by_level(level_spreads(), fitted())
     counts = Counter(level_of(effect) for effect in fitted().values())
     total = sum(decided.values())
     rows = [(level, str(counts[level]), f"{decided[level]:.1f}") for level in sorted(counts, key=lambda level: -counts[level])]
@@ -43,7 +44,7 @@ def number_of_constants(cases: int) -> list[str]:
         "",
         f"{priors} values were set beforehand ({len(slots())} priors and {priors - len(slots())} anchors for stacks that are known to",
         f"differ), {len(fitted())} effects were fitted. A regularised effect is less than a free constant: it counts as the share of its",
-        "prior variance that the measurements took away, 1 - (spread / prior spread)^2. So counted the effects are worth",
+        "level's variance that the measurements took away, 1 - (spread / level's spread)^2. So counted the effects are worth",
         f"{total:.0f} free constants, one for every {cases / total if total else 0:.0f} of the {cases:,} measured cases.",
         "",
         *table(("effects of",), ("number", "worth in free constants"), rows),
@@ -55,9 +56,13 @@ def level_of(effect: Effect) -> str:
     return "+".join(part.split("=")[0] for part in effect.key.split("+"))
 
 
-def decided_by_level(known: Sequence[Slot], effects: Mapping[tuple[str, str], Effect]) -> dict[str, float]:
-    """By level, the sum over its effects of 1 - (spread / prior spread)^2; a level that no prior knows any more counts for nothing."""
-    priors = {(slot.name, level): spread for slot in known for level, spread in slot.levels}
+def level_spreads() -> dict[tuple[str, str], float]:
+    """The spread of every slot's levels as the fit estimated it."""
+    return {(row["slot"], row["level"]): float(row["spread"]) for row in read_csv("calibration/levels.csv")}
+
+
+def decided_by_level(priors: Mapping[tuple[str, str], float], effects: Mapping[tuple[str, str], Effect]) -> dict[str, float]:
+    """By level, the sum over its effects of 1 - (spread / level's spread)^2; a level that is not known any more counts for nothing."""
     found: dict[str, float] = defaultdict(float)
     for effect in effects.values():
         level = level_of(effect)
@@ -77,7 +82,9 @@ def coverage(items: Sequence[Scored], groups: Sequence[Group]) -> list[str]:
         "## Coverage and width",
         "",
         "Share of the left-out predictions whose interval (nominally 80 %) holds the measured value, and the median of high / low: over",
-        "the cases of a metric, over those whose card is known as well, and as the mean over the groups of the macro error.",
+        "the cases of a metric, over those whose card is known as well, and as the mean over the groups of the macro error. Each case",
+        "is judged by the interval that the residuals of the other sources give it, with what was known of its card while its group was",
+        "out.",
         "",
         *table(("",), ("cases", *(SHORT[kind] for kind in LEFT_OUT), "high / low"), [*rows, total]),
         "![Coverage by source](plots/coverage.svg)",
@@ -91,7 +98,7 @@ def intervals() -> list[str]:
     return [
         "## Intervals",
         "",
-        "10 % and 90 % quantiles of log(measured / predicted) over both leave-outs, groups weighted by the square root of their size; the",
+        "10 % and 90 % quantiles of log(measured / predicted) over all leave-outs, groups weighted by the square root of their size; the",
         "closest regime with enough cases is taken: metric, load, and what is known of the card (`card`: measured under this engine;",
         "`generation`; `datasheet`). low and high below are factors on the prediction.",
         "",
