@@ -124,8 +124,10 @@ def row(**changes: object) -> Case:
 
 def test_a_card_is_known_only_under_the_engine_that_it_was_measured_with() -> None:
     made = setup(row())
-    chip, generation = known_names(made)
+    stack, chip, generation = known_names(made)
     assert (chip, generation) == ("RTX 4090/vllm", "ada/vllm")
+    assert stack == f"RTX 4090//{made.rules.era}"
+    assert closeness(made, {stack: FEWEST, chip: FEWEST, generation: 500}) == "stack"
     assert closeness(made, {chip: FEWEST, generation: 500}) == "card"
     assert closeness(made, {chip: FEWEST - 1, generation: FEWEST}) == "generation"
     assert closeness(made, {"RTX 4090/llama.cpp": 500, "ada/llama.cpp": 500}) == "datasheet"
@@ -138,9 +140,26 @@ def residual(source: str, ratio: float) -> Residual:
 def test_coverage_is_counted_with_the_intervals_that_other_sources_give() -> None:
     calm = [residual("calm", -0.1 + 0.2 * i / 99) for i in range(100)]
     wild = [residual("wild", -2.0 + 4.0 * i / 99) for i in range(100)]
-    hits = intervals.covered([*calm, *wild])
+    both = [*calm, *wild]
+    tables = intervals.of_others(both)
+    hits = intervals.covered(both, tables)
     assert all(hits[:100])  # the wild source's interval is wide
     assert sum(hits[100:]) == sum(abs(r.log_ratio) <= 0.081 for r in wild)  # the calm one's is +-0.08, 10 % cut on each side
+    wider = intervals.covered(both, tables, 4.0)
+    assert sum(wider[100:]) == sum(abs(r.log_ratio) <= 0.324 for r in wild)
+    assert intervals.coverage(both, hits) == {"source": pytest.approx((1.0 + sum(hits[100:]) / 100) / 2)}
+
+
+def test_intervals_are_widened_until_sources_that_gave_no_residual_are_covered() -> None:
+    rng = np.random.default_rng(5)
+    shifts = rng.normal(scale=0.3, size=12)
+    sources = [residual(f"s{n}", float(ratio)) for n, shift in enumerate(shifts) for ratio in rng.normal(shift, 0.05, size=40)]
+    tables = intervals.of_others(sources)
+    factor = intervals.widening(sources, tables)
+    reached = intervals.coverage(sources, intervals.covered(sources, tables, factor))["source"]
+    before = intervals.coverage(sources, intervals.covered(sources, tables, factor - 0.05))["source"]
+    assert reached >= intervals.WANTED and (factor == 1.0 or before < intervals.WANTED)
+    assert intervals.Width(-0.2, 0.4, 7).widened(2.0) == intervals.Width(pytest.approx(-0.5), pytest.approx(0.7), 7)
 
 
 def test_fields_of_a_case_decide_what_its_stack_is() -> None:

@@ -27,7 +27,7 @@ from cardwise.passes.step import UNPACKED_KERNELS
 
 Effects = dict[tuple[str, str], float]
 
-NOISE = 0.11
+NOISE = 0.14
 ROWS_OF_A_GROUP = 0.8  # a group of n rows weighs as much as 0.8 sqrt(n) independent ones would
 DIFFERENCE = 0.1
 LARGEST_STEP = 0.3

@@ -16,20 +16,24 @@ def known() -> dict[str, int]:
     return {row["name"]: int(row["cases"]) for row in read_csv("calibration/known.csv")}
 
 
-def known_names(made: Setup) -> tuple[str, str]:
-    """What is counted of a stack's card: its chip, and its generation, under the stack's engine."""
-    card, engine = made.accelerator, made.rules.engine
-    return f"{card.chip}/{engine}", f"{card.generation}/{engine}"
+def known_names(made: Setup) -> tuple[str, str, str]:
+    """What is counted of a stack: its chip under its generation of the engine, its chip and its card's generation under the engine."""
+    card, rules = made.accelerator, made.rules
+    return f"{card.chip}//{rules.era}", f"{card.chip}/{rules.engine}", f"{card.generation}/{rules.engine}"
 
 
 def closeness(made: Setup, counts: Mapping[str, int]) -> str:
-    """card: the chip was measured under this engine; generation: another of its generation was; datasheet: neither."""
-    chip, generation = known_names(made)
+    """stack: the chip was measured under this generation of the engine; card: under another one; generation: another chip of its
+    generation was measured under the engine; datasheet: none of these.
+    """
+    stack, chip, generation = known_names(made)
+    if counts.get(stack, 0) >= FEWEST:
+        return "stack"
     if counts.get(chip, 0) >= FEWEST:
         return "card"
     return "generation" if counts.get(generation, 0) >= FEWEST else "datasheet"
 
 
 def knowledge(made: Setup) -> str:
-    """card, generation or datasheet: how near the evidence comes to this stack."""
+    """stack, card, generation or datasheet: how near the evidence comes to this stack."""
     return closeness(made, known())

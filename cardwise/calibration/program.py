@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +17,7 @@ from cardwise.calibration.cases import Measured
 from cardwise.calibration.design import Floats
 from cardwise.calibration.effects import fitted_logs
 from cardwise.calibration.fit import Effects, Fitted, Problem, jobs_of, macro_error, thinned
-from cardwise.calibration.groups import SMALLEST_GROUP
-from cardwise.calibration.intervals import Residual
+from cardwise.calibration.intervals import Residual, Width
 from cardwise.calibration.knowledge import closeness, known_names
 from cardwise.calibration.leave_out import KINDS, LeaveOut, leave_out, residuals
 from cardwise.calibration.residuals import Predicted, write_residuals
@@ -27,7 +26,6 @@ DATA = Path(__file__).parents[1] / "catalogue" / "data" / "calibration"
 Say = Callable[[str], None]
 SMALLEST_EFFECT = 5e-4
 SMALLEST_SHARE = 0.05
-MARKS = {True: "y", False: "n", None: "-"}
 LAST_STEPS = 2
 RUNS = 110
 """Runs of a source that the steps of the fit take; the last step and everything after it take all of them."""
@@ -68,14 +66,26 @@ def fit_all(measured: Sequence[Measured], options: Options, say: Say) -> None:
 def write(whole: Problem, fitted: Fitted, logs: Floats, left_outs: Sequence[LeaveOut]) -> None:
     """All fact files of the fit."""
     found = residuals(whole, left_outs)
-    covered = intervals.covered(found)
+    others = intervals.of_others(found)
+    factor = intervals.widening(found, others)
+    inside = intervals.covered(found, others, factor)
+    table = {name: width.widened(factor) for name, width in sorted(intervals.quantiles(found).items())}
     write_effects(whole, fitted)
     write_levels(whole, fitted)
     _write(DATA / "known.csv", ("name", "cases"), sorted(known_counts(whole).items()))
-    widths = sorted(intervals.quantiles(found).items())
-    _write(DATA / "intervals.csv", ("regime", "low", "high", "cases"), [(n, f"{w.low:.3f}", f"{w.high:.3f}", w.cases) for n, w in widths])
-    write_residuals(DATA / "residuals.csv.gz", predicted_rows(whole, logs, left_outs, found, covered))
-    write_fit(whole, fitted, logs, left_outs, coverage(found, covered))
+    _write(
+        DATA / "intervals.csv",
+        ("regime", "low", "high", "cases"),
+        [(n, f"{w.low:.3f}", f"{w.high:.3f}", w.cases) for n, w in table.items()],
+    )
+    write_residuals(DATA / "residuals.csv.gz", predicted_rows(whole, logs, left_outs, table, marks(found, inside)))
+    write_fit(
+        whole,
+        fitted,
+        logs,
+        left_outs,
+        {"widening": factor, **{f"coverage_{k}_out": v for k, v in intervals.coverage(found, inside).items()}},
+    )
 
 
 def descend(problem: Problem, options: Options, say: Say) -> Effects:
@@ -133,36 +143,31 @@ def known_counts(problem: Problem) -> Counter[str]:
     return counts
 
 
+def marks(found: Sequence[Residual], inside: Sequence[bool]) -> dict[tuple[str, str], str]:
+    """By case and kind of leave-out: y where the interval held the measured value, n where not."""
+    return {(r.case_id, r.group.split(":")[0]): "y" if hit else "n" for r, hit in zip(found, inside, strict=True)}
+
+
 def predicted_rows(
-    whole: Problem, logs: Floats, left_outs: Sequence[LeaveOut], found: Sequence[Residual], covered: Sequence[bool]
+    whole: Problem, logs: Floats, left_outs: Sequence[LeaveOut], table: Mapping[str, Width], marked: Mapping[tuple[str, str], str]
 ) -> list[Predicted]:
     """What every fit says of every case, in the order of case ids, with the interval that the shipped widths give the full fit's number."""
-    table = intervals.quantiles(found)
     counts = known_counts(whole)
-    inside = {(r.case_id, r.group.split(":")[0]): hit for r, hit in zip(found, covered, strict=True)}
     rows, position = [], 0
     for job in whole.jobs:
         known = closeness(job.setup, counts)
         for case in job.cases:
             width = intervals.width_in(table, case.metric, job.setup.workload.load, known)
             values = {f"{left.kind}_out": float(np.exp(left.logs[position])) for left in left_outs}
-            marks = "".join(MARKS[inside.get((case.case_id, left.kind))] for left in left_outs)
+            covered = "".join(marked.get((case.case_id, left.kind), "-") for left in left_outs)
             low, high = math.exp(width.low), math.exp(width.high)
-            rows.append(Predicted(case.case_id, float(np.exp(logs[position])), known=known, covered=marks, low=low, high=high, **values))
+            rows.append(Predicted(case.case_id, float(np.exp(logs[position])), known=known, covered=covered, low=low, high=high, **values))
             position += 1
     return sorted(rows, key=lambda row: row.case_id)
 
 
-def coverage(found: Sequence[Residual], covered: Sequence[bool]) -> dict[str, float]:
-    """By kind of leave-out: share of cases inside their interval, as a mean over sources and metrics as in the macro error."""
-    by: dict[str, dict[tuple[str, str], list[bool]]] = defaultdict(lambda: defaultdict(list))
-    for residual, hit in zip(found, covered, strict=True):
-        by[residual.group.split(":")[0]][residual.table].append(hit)
-    return {kind: float(np.mean([np.mean(hits) for hits in groups.values() if len(hits) >= SMALLEST_GROUP])) for kind, groups in by.items()}
-
-
-def write_fit(whole: Problem, fitted: Fitted, logs: Floats, left_outs: Sequence[LeaveOut], coverage: Mapping[str, float]) -> None:
-    """The fit's passport: date, data, errors. `effective_effects`: how many of them the data and not their prior decided."""
+def write_fit(whole: Problem, fitted: Fitted, logs: Floats, left_outs: Sequence[LeaveOut], interval: Mapping[str, float]) -> None:
+    """The fit's passport: date, data, errors, and how the intervals did. `effective_effects`: those that the data decided."""
     effective = float(np.sum(1.0 - (fitted.own_spreads / fitted.spreads) ** 2))
     lines = [
         "# Written by `make fit`: what the fitted constants rest on and how far they were off.",
@@ -174,7 +179,7 @@ def write_fit(whole: Problem, fitted: Fitted, logs: Floats, left_outs: Sequence[
         f"effective_effects = {effective:.0f}",
         f"macro_error_fitted = {macro_error(whole.groups, logs, whole.target):.4f}",
         *(f"macro_error_{left.kind}_out = {macro_error(whole.groups, left.logs, whole.target):.4f}" for left in left_outs),
-        *(f"coverage_{kind}_out = {share:.3f}" for kind, share in coverage.items()),
+        *(f"{name} = {value:.3f}" for name, value in interval.items()),
     ]
     (DATA / "fit.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -99,8 +99,8 @@ def intervals() -> list[str]:
         "## Intervals",
         "",
         "10 % and 90 % quantiles of log(measured / predicted) over all leave-outs, groups weighted by the square root of their size; the",
-        "closest regime with enough cases is taken: metric, load, and what is known of the card (`card`: measured under this engine;",
-        "`generation`; `datasheet`). low and high below are factors on the prediction.",
+        "closest regime with enough cases is taken: metric, load, and what is known of the card (`stack`: measured under this",
+        "engine and version; `card`: under another version; `generation`; `datasheet`). low and high below are factors on the prediction.",
         "",
         *table(("regime",), ("cases", "low", "high"), rows),
     ]
