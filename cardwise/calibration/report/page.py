@@ -18,6 +18,8 @@ REASONS = {
     "ttft_ms": "waiting under load: warm-up and compilation inside the means of short runs, prompts repeated into a prefix cache, "
     "queues at the edge of the cache, settings that the source does not say",
     "prefill_tok_s": "prompt rates of one chip differ up to fivefold by backend and flags, which the source does not always say",
+    "decode_tok_s": "without its generation of llama.cpp or MLX a consumer chip has hardly a measurement left to learn from",
+    "output_tok_s": "without its generation of llama.cpp or MLX a consumer chip has hardly a measurement left to learn from",
 }
 MEANING = {
     "fitted": "as fitted",
