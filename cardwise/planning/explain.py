@@ -9,7 +9,7 @@ from cardwise.answer import Answer, Evidence, Option, Refusal
 from cardwise.budget import MemoryBudget
 from cardwise.calibration import effects
 from cardwise.calibration.effects import efficiency
-from cardwise.calibration.predict import step_of
+from cardwise.calibration.predict import first_token_seconds, step_of
 from cardwise.calibration.setup import Setup
 from cardwise.catalogue.engines import engine_info
 from cardwise.efficiency import Efficiency
@@ -116,10 +116,11 @@ def explain(question: Question) -> Explanation:
     budget = budget_for(question, candidate, made)
     factors = efficiency(made.context)
     refusal = None if option else _refusal_of(question, candidate, answer)
-    taken = steps(step_of(made, made.layout, factors), made, option) if option else ()
+    step = step_of(made, made.layout, factors)
+    taken = steps(step, made, option) if option else ()
     limit, phase, wanted = "memory", "", float(made.workload.users)
     if option:
-        limit, phase, wanted = binding_limit(option, made, taken[-1].seconds + factors.first_token_seconds)
+        limit, phase, wanted = binding_limit(option, made, taken[-1].seconds + first_token_seconds(made, factors, step))
     return Explanation(
         model=question.architecture.name,
         question=question,

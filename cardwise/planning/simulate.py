@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cardwise.answer import Option
 from cardwise.calibration.effects import efficiency
-from cardwise.calibration.predict import limits_of, step_of
+from cardwise.calibration.predict import first_token_seconds, limits_of, step_of
 from cardwise.calibration.setup import Setup
 from cardwise.errors import BadFile, BadInput, CannotRun
 from cardwise.hardware import Accelerator
@@ -85,7 +85,7 @@ def simulate(question: Question, trace: Path | None = None) -> Simulated:
     step, limits = step_of(made, made.layout, factors), limits_of(made, budget, factors, replace(option.layout, replicas=1))
     replicas = option.layout.replicas
     traces = one_load(step, limits, made) if requests is None else each_share(step, limits, requests, replicas)
-    before = factors.first_token_seconds
+    before = first_token_seconds(made, factors, step)
     served = together(summarise(traces[0], before, asked.slo), made.shares) if requests is None else whole(traces, before, asked)
     return Simulated(
         model=question.architecture.name,
