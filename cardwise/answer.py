@@ -95,7 +95,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """How much is known: `card` measured, generation measured or datasheet only; what the interval rests on."""
+    """How much is known: `stack` or `card` measured, generation measured or datasheet only; what the interval rests on."""
 
     knowledge: str
     cases: int

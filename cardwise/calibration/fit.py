@@ -139,8 +139,7 @@ class Problem:
     def __init__(self, measured: Sequence[Measured], jobs: Sequence[Job], workers: int = 2) -> None:
         self.measured, self.jobs, self.workers = measured, jobs, workers
         self.rows = [row for job in jobs for row in job.rows]
-        self.contexts = [dict(job.setup.context) for job in jobs for _ in job.rows]
-        self.design = Design(self.contexts)
+        self.design = Design([dict(job.setup.context) for job in jobs for _ in job.rows])
         self.target: Floats = np.array([math.log(measured[row].value) for row in self.rows])
         self.groups = [(measured[row].case.source_id, measured[row].case.metric) for row in self.rows]
 

@@ -35,6 +35,11 @@ class Residual:
     table: tuple[str, str] = ("", "")  # source and metric
     case_id: str = ""
 
+    @property
+    def kind(self) -> str:
+        """The kind of leave-out: what stands before the colon of `group`."""
+        return self.group.split(":")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Width:
@@ -84,7 +89,7 @@ def coverage(residuals: Sequence[Residual], inside: Sequence[bool], smallest: in
     """
     by: dict[str, dict[tuple[str, str], list[bool]]] = defaultdict(lambda: defaultdict(list))
     for residual, hit in zip(residuals, inside, strict=True):
-        by[residual.group.split(":")[0]][residual.table].append(hit)
+        by[residual.kind][residual.table].append(hit)
     return {kind: mean(mean(hits) for hits in groups.values() if len(hits) >= smallest) for kind, groups in by.items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,9 +48,7 @@ def leave_out(kind: str, problem: Problem, fitted: Fitted, say: Callable[[str], 
     around = fitted.around
     weights = problem.weights()
     names = np.array([group_of(kind, job, problem.measured) for job in problem.jobs for _ in job.rows])
-    by: dict[str, list[Job]] = defaultdict(list)
-    for job in problem.jobs:
-        by[group_of(kind, job, problem.measured)].append(job)
+    by = jobs_by_group(kind, problem)
     tasks: list[tuple[Sequence[Job], Effects]] = []
     for name, jobs in by.items():
         keep = (names != name).astype(float)
@@ -64,15 +62,27 @@ def leave_out(kind: str, problem: Problem, fitted: Fitted, say: Callable[[str], 
     return LeaveOut(kind, np.array([predicted[row] for row in problem.rows]))
 
 
+def known_counts(jobs: Iterable[Job]) -> Counter[str]:
+    """Measured cases of chips and of generations under an engine and its version."""
+    counts: Counter[str] = Counter()
+    for job in jobs:
+        for name in known_names(job.setup):
+            counts[name] += len(job.rows)
+    return counts
+
+
+def jobs_by_group(kind: str, problem: Problem) -> dict[str, list[Job]]:
+    """The groups that a leave-out of this kind makes."""
+    by: dict[str, list[Job]] = defaultdict(list)
+    for job in problem.jobs:
+        by[group_of(kind, job, problem.measured)].append(job)
+    return by
+
+
 def known_without(kind: str, problem: Problem) -> list[str]:
     """By job: what is known of its card when the job's group is out of the fit (see `knowledge`)."""
-    everywhere: Counter[str] = Counter()
-    inside: dict[str, Counter[str]] = defaultdict(Counter)
-    for job in problem.jobs:
-        group = group_of(kind, job, problem.measured)
-        for name in known_names(job.setup):
-            everywhere[name] += len(job.rows)
-            inside[group][name] += len(job.rows)
+    everywhere = known_counts(problem.jobs)
+    inside = {name: known_counts(jobs) for name, jobs in jobs_by_group(kind, problem).items()}
     found = []
     for job in problem.jobs:
         own = inside[group_of(kind, job, problem.measured)]

@@ -18,17 +18,18 @@ from cardwise.calibration.design import Floats
 from cardwise.calibration.effects import fitted_logs
 from cardwise.calibration.fit import Effects, Fitted, Problem, jobs_of, macro_error, thinned
 from cardwise.calibration.intervals import Residual, Width
-from cardwise.calibration.knowledge import closeness, known_names
-from cardwise.calibration.leave_out import KINDS, LeaveOut, leave_out, residuals
+from cardwise.calibration.knowledge import closeness
+from cardwise.calibration.leave_out import KINDS, LeaveOut, known_counts, leave_out, residuals
 from cardwise.calibration.residuals import Predicted, write_residuals
+from cardwise.catalogue import load
 
-DATA = Path(__file__).parents[1] / "catalogue" / "data" / "calibration"
+DATA = load.DATA / "calibration"
 Say = Callable[[str], None]
 SMALLEST_EFFECT = 5e-4
 SMALLEST_SHARE = 0.05
 LAST_STEPS = 2
 RUNS = 110
-"""Runs of a source that the steps of the fit take; the last step and everything after it take all of them."""
+"""Runs of a source that the steps of the fit take; the last ones and everything after them take all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def write(whole: Problem, fitted: Fitted, logs: Floats, left_outs: Sequence[Leav
     table = {name: width.widened(factor) for name, width in sorted(intervals.quantiles(found).items())}
     write_effects(whole, fitted)
     write_levels(whole, fitted)
-    _write(DATA / "known.csv", ("name", "cases"), sorted(known_counts(whole).items()))
+    _write(DATA / "known.csv", ("name", "cases"), sorted(known_counts(whole.jobs).items()))
     _write(
         DATA / "intervals.csv",
         ("regime", "low", "high", "cases"),
@@ -134,25 +135,16 @@ def write_levels(problem: Problem, fitted: Fitted) -> None:
     _write(DATA / "levels.csv", ("slot", "level", "stated_spread", "spread", "effects"), rows)
 
 
-def known_counts(problem: Problem) -> Counter[str]:
-    """Measured cases of chips and of generations under an engine."""
-    counts: Counter[str] = Counter()
-    for job in problem.jobs:
-        for name in known_names(job.setup):
-            counts[name] += len(job.rows)
-    return counts
-
-
 def marks(found: Sequence[Residual], inside: Sequence[bool]) -> dict[tuple[str, str], str]:
     """By case and kind of leave-out: y where the interval held the measured value, n where not."""
-    return {(r.case_id, r.group.split(":")[0]): "y" if hit else "n" for r, hit in zip(found, inside, strict=True)}
+    return {(r.case_id, r.kind): "y" if hit else "n" for r, hit in zip(found, inside, strict=True)}
 
 
 def predicted_rows(
     whole: Problem, logs: Floats, left_outs: Sequence[LeaveOut], table: Mapping[str, Width], marked: Mapping[tuple[str, str], str]
 ) -> list[Predicted]:
     """What every fit says of every case, in the order of case ids, with the interval that the shipped widths give the full fit's number."""
-    counts = known_counts(whole)
+    counts = known_counts(whole.jobs)
     rows, position = [], 0
     for job in whole.jobs:
         known = closeness(job.setup, counts)

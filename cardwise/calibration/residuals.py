@@ -28,7 +28,8 @@ class Predicted:
     """One row of the file: predictions of a case in the unit of its metric, by the full fit and by fits that had not seen its card family,
     its source, its model, or its engine version. None (or NaN): there is none.
 
-    `known`: what is known of the card (card, generation, datasheet). `low`, `high`: the interval's factors on the full fit's prediction.
+    `known`: what is known of the card (stack, card, generation, datasheet). `low`, `high`: the interval's factors on the full fit's
+    prediction.
     `covered`: for each of LEFT_OUT, whether the interval that other sources gave that prediction, with what was then known of the card,
     held the measured value: y, n, or - where there is none.
     """

@@ -13,6 +13,7 @@ import numpy as np
 from cardwise.efficiency import Efficiency
 from cardwise.engine import CacheFormat, WeightFormat
 from cardwise.hardware import Accelerator, Link
+from cardwise.laws.kernels import wave_rows
 from cardwise.laws.memory_weights import bits_of
 from cardwise.laws.operators import attention_flops, experts_touched, padded_rows, product_flops, recurrence_flops
 from cardwise.laws.roofline import Amount, compute_seconds, memory_seconds, smooth_maximum
@@ -21,12 +22,11 @@ from cardwise.layout import Layout
 from cardwise.model import Architecture, LatentCache, Layer, StateCache
 from cardwise.passes.batch import Batch, arithmetic
 from cardwise.passes.table import StepTable
-from cardwise.passes.wires import Wires
+from cardwise.passes.wires import ACTIVATION_BYTES, Wires
 
-ACTIVATION_BYTES = 2.0
 STATE_BYTES = 4.0
 SIXTEEN_BIT, EIGHT_BIT = 15.0, 7.0
-WAVE_BOUND_KERNELS, WAVE_SHARE, TILE = frozenset({"fp8", "fp4"}), 0.006, 128.0
+WAVE_BOUND_KERNELS, WAVE_SHARE = frozenset({"fp8", "fp4"}), 0.006
 """Products of scaled number types do not split K, so that a matrix of few columns leaves part of a wave of 128 x 128 tiles idle: half_rows
 grows by this share of the rows that would fill one (published kernel timings, docs/kernels.md)."""
 EXPERT_TRAFFIC = 2.5
@@ -59,7 +59,7 @@ class EngineStep:
             slow = (power_limit_w / accelerator.tdp_w) ** efficiency.power_exponent
         key, kernel = arithmetic(weights, accelerator)
         quantised = accelerator.vendor == "NVIDIA" and kernel in WAVE_BOUND_KERNELS
-        self.wave = WAVE_SHARE * (accelerator.units or 0) * TILE**2 if quantised else 0.0
+        self.wave = WAVE_SHARE * float(wave_rows(1.0, accelerator.units or 0)) if quantised else 0.0
         self.arithmetic = key
         self.product_rate = accelerator.peaks[key] * efficiency.gemm * slow
         sixteen = accelerator.peak("fp16_acc16", "fp16", "fp32") if key == "fp16_acc16" else accelerator.peak("bf16", "fp16", "fp32")
@@ -123,8 +123,7 @@ class EngineStep:
         arithmetic_s = compute_seconds(product_flops(padded_rows(rows, half), parameters) * count * (rows > 0), rate)
         memory_s = memory_seconds(work.weight_bytes + work.activation_bytes, self.read_rate)
         unpacked_s = parameters * count * (rows > 0) / self.unpack_rate if bits < SIXTEEN_BIT else 0.0
-        seconds = smooth_maximum(smooth_maximum(arithmetic_s, memory_s), unpacked_s)
-        return Operator(group, work, seconds, np.maximum(arithmetic_s, unpacked_s), memory_s)
+        return _under_roof(group, work, arithmetic_s, memory_s, unpacked_s)
 
     def _rate(self, bits: float) -> float:
         """FLOP/s of products of a part: parts that a quantised checkpoint keeps in 16 or 8 bit are multiplied so."""
@@ -234,8 +233,7 @@ class EngineStep:
         arithmetic_s = compute_seconds(product_flops(paid, one) * layer.count, self.product_rate * self.efficiency.experts)
         memory_s = memory_seconds(work.weight_bytes + work.activation_bytes, self.read_rate)
         unpacked_s = touched * one * layer.count / self.unpack_rate
-        seconds = smooth_maximum(smooth_maximum(arithmetic_s, memory_s), unpacked_s)
-        return Operator("experts", work, seconds, np.maximum(arithmetic_s, unpacked_s), memory_s)
+        return _under_roof("experts", work, arithmetic_s, memory_s, unpacked_s)
 
     def _head(self, outputs: Amount) -> Operator:
         parameters = self.architecture.vocabulary * self.architecture.hidden / self.layout.tensor_parallel
@@ -279,6 +277,12 @@ def unpacked_per_second(weights: WeightFormat, accelerator: Accelerator, efficie
     """
     rate = accelerator.peaks.get("fp32")
     return rate / efficiency.unpack if rate and weights.kernel in UNPACKED_KERNELS else math.inf
+
+
+def _under_roof(group: str, work: Work, arithmetic_s: Amount, memory_s: Amount, unpacked_s: Amount) -> Operator:
+    """A product under the smooth roof of arithmetic, memory and unpacking; unpacking counts as compute."""
+    seconds = smooth_maximum(smooth_maximum(arithmetic_s, memory_s), unpacked_s)
+    return Operator(group, work, seconds, np.maximum(arithmetic_s, unpacked_s), memory_s)
 
 
 def _gather(group: str, members: list[Operator]) -> Operator:
