@@ -183,13 +183,19 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Autoencoder:
-    """Between pixels and latents: `side` pixels each way and `stride` frames a latent position (0: pictures only), `channels` deep."""
+    """Between pixels and latents: `side` pixels each way and `stride` frames a latent position (0: pictures only), `channels` deep.
+
+    `upcast`: half-precision runs decode in 32 bit (diffusers' force_upcast: the activations overflow FP16). `chunk`: latent frames that the
+    decoder works on at a time (0: all).
+    """
 
     encoder: Network
     decoder: Network
     side: int
     stride: int
     channels: int
+    upcast: bool = False
+    chunk: int = 0
 
     @property
     def parameters(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cardwise.network import Autoencoder, Network
+from cardwise.network import Autoencoder, Canvas, Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +65,21 @@ class Pipeline:
             + sum(d.network.parameters for d in self.denoisers)
             + self.autoencoder.parameters
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run of a pipeline: `batch` pictures or videos of `width` x `height` pixels and `frames` frames at once, in `steps` steps of
+    `passes` network passes each.
+    """
+
+    width: int
+    height: int
+    steps: int
+    passes: int
+    frames: int = 1
+    batch: int = 1
+
+    def canvas(self, prompt_tokens: int = 0) -> Canvas:
+        """What a network with a prompt of so many tokens sees."""
+        return Canvas(self.width, self.height, self.frames, prompt_tokens)

@@ -101,6 +101,17 @@ def _pcie(accelerator: Accelerator, said: str) -> Link:
     return Link(name, "pcie", rate, peers, f"{table['source']}; P2P: {why}", accelerator.generation)
 
 
+def host_bytes_per_s(accelerator: Accelerator) -> float:
+    """Bytes/s in one direction between host and card over PCIe; where memory is shared, that of the memory. A card whose sheet states no
+    PCIe is taken to have the oldest that the data list.
+    """
+    if accelerator.unified_memory:
+        return accelerator.bandwidth_bytes_per_s
+    generation, _, lanes = accelerator.pcie.partition(" x")
+    rates = {entry["generation"]: float(entry["lane_gb_s"]) for entry in _tables()["pcie"]}
+    return rates.get(generation, min(rates.values())) * float(lanes or 16) * GIGA
+
+
 def _peer_to_peer(accelerator: Accelerator) -> tuple[bool, str]:
     if accelerator.p2p_over_pcie in ("yes", "no"):
         return accelerator.p2p_over_pcie == "yes", accelerator.source

@@ -49,3 +49,32 @@ def launches(op: Op) -> float:
 def network_flops(network: Network, canvas: Canvas, batch: float = 1.0) -> float:
     """FLOPs of one pass of `batch` samples."""
     return sum(flops(op, canvas, batch) for op in network.ops)
+
+
+HEAD_MULTIPLE = 32
+"""Fused kernels pad the size of a head to a multiple of 32 (FlashAttention 2, csrc/flash_attn: round_multiple(head_size, 32))."""
+UNFUSED_PASSES = 6.0
+"""Times that unfused attention goes over its scores: the product writes them, scaling and softmax read and write, the second product reads
+(baddbmm, softmax, bmm of diffusers' AttnProcessor, whose softmax works in 32 bit)."""
+
+
+def padded_head(size: int) -> float:
+    """Elements of a head that a fused kernel computes with."""
+    return float(-(-size // HEAD_MULTIPLE) * HEAD_MULTIPLE)
+
+
+def padded_flops(op: Attention, canvas: Canvas, batch: float = 1.0) -> float:
+    """FLOPs of fused attention with heads padded to the kernel's size."""
+    value = op.value_dim or op.head_dim
+    wasted = (padded_head(op.head_dim) + padded_head(value)) / (op.head_dim + value)
+    return flops(op, canvas, batch) * wasted
+
+
+def exchanged_elements(op: Attention, canvas: Canvas, ulysses: int, ring: int, batch: float = 1.0) -> float:
+    """Elements that one card sends for a self-attention whose sequence is split over `ulysses` x `ring` cards.
+
+    Ulysses exchanges queries, keys, values and the output, each once (Jacobs et al. 2023): 4 N/P of which (u - 1) / u leave the card.
+    A ring passes keys and values on ring - 1 times (Liu et al. 2023), N / P each time with the heads that Ulysses left.
+    """
+    own = batch * op.count * op.sequences.at(canvas) * op.queries.at(canvas) * op.heads * op.head_dim / (ulysses * ring)
+    return own * (4.0 * (ulysses - 1) / ulysses + 2.0 * (ring - 1))
