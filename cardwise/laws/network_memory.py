@@ -10,7 +10,7 @@ SCORE_COPIES = 2.0
 
 
 def stored_bytes(network: Network, width: float, quantised: float = 0.0) -> float:
-    """Bytes of all weights: `width` an element, `quantised` an element of its dense matrices where these are stored so (0: they are not)."""
+    """Bytes of all weights: `width` an element, `quantised` an element of its dense matrices where these are stored so (0: nowhere)."""
     matrices = sum(op.count * op.experts * op.inputs * op.outputs for op in network.ops if isinstance(op, Linear) and op.stored)
     return network.parameters * width - matrices * (width - quantised if quantised else 0.0)
 
