@@ -11,6 +11,7 @@ class NetworkEfficiency:
 
     products: share of the arithmetic peak that a large dense product reaches. convolutions: the same of a large convolution.
     attention: the same of fused attention. half_rows: rows at which products and convolutions reach half of that.
+    tile_cycles: clock cycles that a tile of 128 x 128 outputs spends outside its products: first loads, last stores, its part of a wave.
     bandwidth: share of the memory bandwidth that norms, activations and copies reach.
     fused_traffic: share of their traffic that is left where a compiler fuses them.
     launch_seconds: host time of one kernel run eagerly. step_seconds: scheduler and loop, per step. run_seconds: everything once a run.
@@ -22,6 +23,7 @@ class NetworkEfficiency:
     convolutions: float
     attention: float
     half_rows: float
+    tile_cycles: float
     bandwidth: float
     fused_traffic: float
     launch_seconds: float

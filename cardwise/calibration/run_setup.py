@@ -18,6 +18,8 @@ from cardwise.passes.pipelines import pipeline
 from cardwise.pipeline import Job, Pipeline
 
 PLAIN = frozenset({"fp32", "tf32", "fp16", "bf16"})
+DESKTOP_FORMS = frozenset({"PCIe card", "laptop", "Workstation PCIe"})
+"""Form factors whose hosts have few fast cores, where servers have many slow ones."""
 UNSAID_STEPS = 20.0
 """Steps of a web user interface where nobody says: the default of stable-diffusion-webui."""
 MOST_STEPS, MOST_PIXELS, MOST_FRAMES, MOST_BATCH = 1000, 16384, 4096, 4096
@@ -202,6 +204,7 @@ def run_context(card: Accelerator, execution: Execution, era: str) -> tuple[tupl
         "kernel": kernel,
         "dynamic": f"{execution.weights}-{execution.mode}" if quantised and not execution.unpacking else "",
         "attention": execution.attention,
+        "host": "desktop" if card.form_factor in DESKTOP_FORMS else "server",
         "era": era if execution.mode != "built" else "",
         "split": "ring" if execution.split.ring > 1 else "ulysses" if execution.split.ulysses > 1 else "",
     }

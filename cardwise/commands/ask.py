@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
-from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Sources, given, takes
+from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Picture, Sources, given, said, takes
 from cardwise.commands.printing import check_language, width, write, write_json
+from cardwise.errors import BadInput
 
+RUN_OPTIONS = frozenset({"--batch", "--engine", "--weights", "--link"})
+"""Options of language models that pipelines of images and video have too."""
 CARDS_HELP = 'Cards, with commas: "RTX 4090, 8x H100 SXM", or all. Without a count, the smallest counts that fit are found.'
 
 
-@takes(load=Load, choice=Choice, money=Money, sources=Sources, form=Form)
+@takes(load=Load, choice=Choice, picture=Picture, money=Money, sources=Sources, form=Form)
 def plan(
     model: Annotated[str, MODEL],
     cards: Annotated[
@@ -24,6 +27,7 @@ def plan(
     *,
     load: Load,
     choice: Choice,
+    picture: Picture,
     money: Money,
     sources: Sources,
     form: Form,
@@ -33,6 +37,11 @@ def plan(
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
+    if facade.is_pipeline(model):
+        return _plan_run(model, cards, budget_usd_per_hour, full, load, choice, picture, money, sources, form)
+    misplaced = said(picture)
+    if misplaced:
+        raise BadInput(f"{misplaced[0]} is for models of images and video; {model} is a language model: leave it out")
     answer = facade.plan(model, cards, budget_usd_per_hour=budget_usd_per_hour, **given(load, choice, money, sources))
     if form.json:
         from cardwise.reports.records import plan_record
@@ -41,6 +50,37 @@ def plan(
     from cardwise.reports.plan_text import plan_text
 
     write(plan_text(answer, lang, width(), full))
+
+
+def _plan_run(
+    model: str,
+    cards: str | None,
+    budget: float | None,
+    full: bool,
+    load: Load,
+    choice: Choice,
+    picture: Picture,
+    money: Money,
+    sources: Sources,
+    form: Form,
+) -> None:
+    """`plan` for a pipeline of images or video."""
+    from cardwise.planning import facade
+
+    misplaced = [name for name in (*said(load), *said(choice)) if name not in RUN_OPTIONS]
+    if misplaced:
+        raise BadInput(f"{misplaced[0]} is for language models; {model} makes pictures: leave it out")
+    asked = {**given(picture, money), "batch": load.batch, "engine": choice.engine, "weights": choice.weights, "link": choice.link}
+    answer = facade.plan_run(
+        model, cards, budget_usd_per_hour=budget, **{name: value for name, value in asked.items() if value is not None}
+    )
+    if form.json:
+        from cardwise.reports.run_records import run_record
+
+        return write_json(run_record(answer))
+    from cardwise.reports.run_text import run_text
+
+    write(run_text(answer, check_language(form.lang), width(), full))
 
 
 @takes(load=Load, choice=Choice, money=Money, sources=Sources, form=Form)

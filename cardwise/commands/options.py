@@ -17,7 +17,7 @@ import typer
 MODEL = typer.Argument(
     help="Model id (llama-2-70b, Qwen/Qwen3-32B), or the path of a config.json, .gguf or checkpoint folder.", show_default=False
 )
-LOAD, LIMITS, LAYOUT, COST, FACTS, OUTPUT = "Load", "Limits", "Layout", "Cost", "Facts", "Output"
+LOAD, LIMITS, LAYOUT, PICTURE, COST, FACTS, OUTPUT = "Load", "Limits", "Layout", "Images and video", "Cost", "Facts", "Output"
 
 
 def _said(name: str, text: str, panel: str, *more: str, **settings: Any) -> Any:
@@ -68,6 +68,22 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """What a pipeline makes; for models of images and video."""
+
+    width: Annotated[int | None, _said("--width", "Width in pixels. Default: the model's own.", PICTURE)] = None
+    height: Annotated[int | None, _said("--height", "Height in pixels. Default: the model's own.", PICTURE)] = None
+    steps: Annotated[int | None, _said("--steps", "Denoising steps. Default: the model's own.", PICTURE)] = None
+    images: Annotated[int | None, _said("--images", "Images or clips in all. Default: 1.", PICTURE)] = None
+    frames: Annotated[int | None, _said("--frames", "Frames of a clip. Default: the model's own.", PICTURE)] = None
+    guidance: Annotated[float | None, _said("--guidance", "Guidance scale; at most 1 takes one network pass a step.", PICTURE)] = None
+    offload: Annotated[
+        str | None, _said("--offload", "Weights that wait on the host: none, model, sequential. Default: as needed.", PICTURE)
+    ] = None
+    tiling: Annotated[bool | None, _said("--tiling/--no-tiling", "Decode in tiles. Default: as needed.", PICTURE)] = None
+
+
+@dataclass(frozen=True, slots=True)
 class Money:
     """What hours and watts cost."""
 
@@ -104,6 +120,11 @@ class Form:
 def given(*groups: Any) -> dict[str, Any]:
     """The options of the groups by name, without where facts come from: the library's arguments."""
     return {item.name: getattr(group, item.name) for group in groups for item in fields(group) if item.name != "facts"}
+
+
+def said(group: Any) -> list[str]:
+    """The options of a group that differ from their defaults, as they are written."""
+    return [f"--{item.name.replace('_', '-')}" for item in fields(group) if getattr(group, item.name) != item.default]
 
 
 def takes(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -5,6 +5,7 @@ A multiply and an add are two FLOPs, as torch's FlopCounterMode counts them. Sou
 
 from __future__ import annotations
 
+from cardwise.laws.roofline import Amount
 from cardwise.network import Attention, Canvas, Convolution, Linear, Network, Op, Pointwise
 
 
@@ -56,6 +57,25 @@ HEAD_MULTIPLE = 32
 UNFUSED_PASSES = 6.0
 """Times that unfused attention goes over its scores: the product writes them, scaling and softmax read and write, the second product reads
 (baddbmm, softmax, bmm of diffusers' AttnProcessor, whose softmax works in 32 bit)."""
+
+
+TILE = 128.0
+"""Outputs of a tile each way, as in the large kernels of cuBLAS and CUTLASS."""
+NARROW_TILE = 64
+"""Columns to which narrow products are padded."""
+
+
+def tiled_columns(outputs: int) -> float:
+    """Columns that tiles compute over columns that are there."""
+    return -(-outputs // NARROW_TILE) * NARROW_TILE / max(outputs, 1)
+
+
+def tile_overhead(depth: Amount, flops_per_cycle: Amount, cycles: float) -> Amount:
+    """Time of a tile outside its products over the time in them: `cycles` against 2 x 128 x 128 x depth / FLOPs a cycle and unit.
+
+    The faster the matrix units, the deeper a product must be to keep them busy.
+    """
+    return cycles * flops_per_cycle / (2.0 * TILE * TILE * depth)
 
 
 def padded_head(size: int) -> float:

@@ -27,13 +27,14 @@ REPLAYED = frozenset({"compiled", "built"})
 @dataclass(frozen=True, slots=True)
 class Rates:
     """What a card can do in one run, before efficiencies: FLOP/s of products (`products`; quantised ones of the denoiser may run faster),
-    of convolutions and attention, and bytes/s.
+    of convolutions and attention, and bytes/s. `unit_cycles_per_s`: units x clock; 0 where the sheet states one of them not.
     """
 
     products: float
     convolutions: float
     attention: float
     bytes_per_s: float
+    unit_cycles_per_s: float = 0.0
 
 
 def rates(accelerator: Accelerator, execution: Execution, quantised: bool = False) -> Rates:
@@ -43,27 +44,32 @@ def rates(accelerator: Accelerator, execution: Execution, quantised: bool = Fals
     FP32. Raises MissingFact when the card states no rate at all.
     """
     precision = execution.precision
+    moved, cycles = accelerator.bandwidth_bytes_per_s, (accelerator.units or 0) * (accelerator.boost_hz or 0.0)
     if precision in ("fp32", "tf32"):
         vector = accelerator.peak("fp32", "fp16")
         tensor = accelerator.peaks.get("tf32") or vector
-        return Rates(tensor if precision == "tf32" else vector, tensor, vector, accelerator.bandwidth_bytes_per_s)
+        return Rates(tensor if precision == "tf32" else vector, tensor, vector, moved, cycles)
     sixteen = accelerator.peak(*(("bf16", "fp16", "fp32") if precision == "bf16" else ("fp16", "bf16", "fp32")))
     if execution.mode == "built" and precision == "fp16":  # engines built ahead accumulate in FP16, twice as fast on GeForce
         sixteen = accelerator.peaks.get("fp16_acc16") or sixteen
     products = sixteen
     if quantised and not execution.unpacking:
         products = accelerator.peaks.get(execution.weights) or sixteen
-    return Rates(products, sixteen, sixteen, accelerator.bandwidth_bytes_per_s)
+    return Rates(products, sixteen, sixteen, moved, cycles)
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkWork:
-    """The operators of one pass as arrays: one entry an operator. `names`: what explains each; `kinds`: LINEAR ... POINTWISE."""
+    """The operators of one pass as arrays: one entry an operator. `names`: what explains each; `kinds`: LINEAR ... POINTWISE.
+
+    `flops` count columns that tiles pad; `depth`: products that an output sums up (0: no tiles).
+    """
 
     names: tuple[str, ...]
     kinds: NDArray[np.int64]
     flops: Floats
     rows: Floats
+    depth: Floats
     moved_bytes: Floats
     weight_bytes: Floats
     launches: Floats
@@ -89,30 +95,33 @@ def network_work(
             if isinstance(op, Attention) and op.queries.share:
                 sent += law.exchanged_elements(op, canvas, split.ulysses, split.ring, batch) * width
                 count += op.count * ((4 if split.ulysses > 1 else 0) + split.ring - 1)
-    kinds, flops, rows, moved, weights, launches = np.array([entry[1:] for entry in entries], dtype=float).T
+    kinds, flops, rows, depth, moved, weights, launches = np.array([entry[1:] for entry in entries], dtype=float).T
     names = tuple(op.name for op in network.ops)
-    return NetworkWork(names, kinds.astype(np.int64), flops, rows, moved, weights, launches, message_bytes=sent, messages=count)
+    return NetworkWork(names, kinds.astype(np.int64), flops, rows, depth, moved, weights, launches, message_bytes=sent, messages=count)
 
 
 def _entry(
     op: Op, canvas: Canvas, batch: float, execution: Execution, width: float, stored: float, unpacked: float
-) -> tuple[str, int, float, float, float, float, float]:
-    """Name, kind, FLOPs, rows, bytes of activations, bytes of weights and launches of one operator."""
+) -> tuple[str, int, float, float, float, float, float, float]:
+    """Name, kind, FLOPs, rows, depth, bytes of activations, bytes of weights and launches of one operator."""
     moved = law.elements_moved(op, canvas, batch) * width
     launches = law.launches(op)
     if isinstance(op, Linear):
         matrix = op.count * min(op.experts, max(op.rows.at(canvas) * batch, 1.0)) * op.inputs * op.outputs
-        return op.name, LINEAR, law.flops(op, canvas, batch), op.rows.at(canvas) * batch, moved, matrix * (stored + unpacked), launches
+        padded = law.flops(op, canvas, batch) * law.tiled_columns(op.outputs)
+        return op.name, LINEAR, padded, op.rows.at(canvas) * batch, op.inputs, moved, matrix * (stored + unpacked), launches
     if isinstance(op, Convolution):
         filters = op.count * op.inputs / op.groups * op.taps * op.outputs * width
-        return op.name, CONVOLUTION, law.flops(op, canvas, batch), op.positions.at(canvas) * batch, moved, filters, launches
+        padded = law.flops(op, canvas, batch) * law.tiled_columns(op.outputs // op.groups)
+        depth = op.inputs / op.groups * op.taps
+        return op.name, CONVOLUTION, padded, op.positions.at(canvas) * batch, depth, moved, filters, launches
     if isinstance(op, Attention):
         rows = op.queries.at(canvas) * batch * op.sequences.at(canvas)
         if execution.attention == "fused":
-            return op.name, FUSED, law.padded_flops(op, canvas, batch), rows, moved, 0.0, launches
+            return op.name, FUSED, law.padded_flops(op, canvas, batch), rows, 0.0, moved, 0.0, launches
         scores = op.count * law.score_elements(op, canvas, batch) * law.UNFUSED_PASSES * width
-        return op.name, UNFUSED, law.flops(op, canvas, batch), rows, moved + scores, 0.0, 4.0 * launches
-    return op.name, POINTWISE, 0.0, 1.0, moved, 0.0, launches
+        return op.name, UNFUSED, law.flops(op, canvas, batch), rows, op.head_dim, moved + scores, 0.0, 4.0 * launches
+    return op.name, POINTWISE, 0.0, 1.0, 0.0, moved, 0.0, launches
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +146,9 @@ def pass_time(work: NetworkWork, rate: Rates, efficiency: NetworkEfficiency, exe
     peak = np.choose(kinds, [rate.products, rate.convolutions, rate.attention, rate.attention, rate.products])
     share = np.choose(kinds, [efficiency.products, efficiency.convolutions, efficiency.attention, efficiency.products, efficiency.products])
     fill = np.where(kinds == FUSED, 1.0, 1.0 + efficiency.half_rows / np.maximum(work.rows, 1.0))
+    if rate.unit_cycles_per_s:
+        outside = law.tile_overhead(np.maximum(work.depth, 1.0), peak / rate.unit_cycles_per_s, efficiency.tile_cycles)
+        fill = fill * np.where(work.depth > 0, 1.0 + outside, 1.0)
     replayed = execution.mode in REPLAYED
     kept = np.where(kinds == POINTWISE, efficiency.fused_traffic if replayed else 1.0, 1.0)
     compute = work.flops * fill / (peak * share)

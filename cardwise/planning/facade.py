@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from cardwise.calibration.cases import BrokenRow
     from cardwise.planning.compare import Comparison
     from cardwise.planning.explain import Explanation
+    from cardwise.planning.run_question import RunOptions
     from cardwise.planning.simulate import Simulated
+    from cardwise.run_answer import RunAnswer
 
 
 def plan(model: str, cards: str | None = None, **options: Unpack[Options]) -> Answer:
@@ -31,6 +33,22 @@ def plan(model: str, cards: str | None = None, **options: Unpack[Options]) -> An
     answer = search(asked)
     check_split(answer, asked)
     return finished(answer, asked)
+
+
+def is_pipeline(model: str) -> bool:
+    """Whether a name or path means a pipeline of images or video."""
+    from cardwise.passes.pipelines import is_pipeline as known
+
+    return known(model)
+
+
+def plan_run(model: str, cards: str | None = None, **options: Unpack[RunOptions]) -> RunAnswer:
+    """Which of `cards` make images or video with `model`, how fast, at what cost and memory. Raises CardwiseError."""
+    from cardwise.planning.run_nearest import beside_runs
+    from cardwise.planning.run_question import run_question
+    from cardwise.planning.run_search import plan_run as search
+
+    return beside_runs(search(run_question(model, cards, **options)))
 
 
 def explain(model: str, cards: str, **options: Unpack[Options]) -> Explanation:

@@ -13,7 +13,7 @@ from cardwise.run_answer import RunCost
 
 
 def run_cost(question: RunQuestion, card: Accelerator, cards: int, per_hour: float) -> RunCost:
-    """Rent and purchase of `cards` that make `per_hour` pictures when busy; None where the catalogue has no price and the person gave none."""
+    """Rent and purchase of `cards` that make `per_hour` pictures when busy; None where no price is known."""
     rent, rent_source = _rent(question, card, cards)
     buy, buy_source = _bought(question, card, cards)
     made = per_hour * question.assumptions.utilization
