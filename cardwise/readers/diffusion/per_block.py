@@ -35,6 +35,15 @@ def integers(
     return _checked(fields, name, values, blocks)
 
 
+def heads(fields: Fields, name: str, channels: tuple[int, ...], default: int | tuple[int, ...]) -> tuple[int, ...]:
+    """The attention heads of each block. Raises BadFile where there are more than channels."""
+    values = integers(fields, name, len(channels), default)
+    for width, count in zip(channels, values, strict=True):
+        if count > width:
+            raise fields.bad(f"field {name} is {count}: more heads than the {width} channels of its block")
+    return values
+
+
 def texts(fields: Fields, name: str, blocks: int, default: str | tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
     """One word a block, from a list or from one word for all. Raises NotSupported for a word that is not among the `known`."""
     value = fields.get(name)

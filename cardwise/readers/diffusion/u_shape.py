@@ -8,7 +8,7 @@ from cardwise.network import Held, Op
 from cardwise.readers.diffusion.convolutional import Level, Piece, downsample, pointwise, upsample
 from cardwise.readers.diffusion.stages import Stage
 
-Resnet = Callable[[Level, int, int], Piece]  # from channels to channels at a level
+Resnet = Callable[[Level, int, int], tuple[Piece, ...]]  # from channels to channels at a level
 Transformer = Callable[[Level, int, int], tuple[Piece, ...]]  # of a block and a layer of it, both counted from 0 in the order of running
 
 
@@ -31,7 +31,7 @@ def u_shape(
     for block, level in enumerate(levels):
         pieces: list[Piece] = []
         for layer in range(layers[block]):
-            pieces += [resnet(level, width, channels[block]), *down(level, block, layer)]
+            pieces += [*resnet(level, width, channels[block]), *down(level, block, layer)]
             width = channels[block]
             skips.append(Held(level.at, width))
         if block + 1 < len(levels):
@@ -47,7 +47,7 @@ def u_shape(
             joined = width + skips.pop().width
             concat: Op = pointwise("skip connections", level.at, joined)
             width = channels[-1 - block]
-            pieces += [Piece((concat,)), resnet(level, joined, width), *up(level, block, layer)]
+            pieces += [Piece((concat,)), *resnet(level, joined, width), *up(level, block, layer)]
         if block + 1 < len(levels):
             pieces.append(upsample(levels[-2 - block], width))
         stages.append(Stage(tuple(pieces), held))

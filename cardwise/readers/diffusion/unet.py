@@ -25,7 +25,7 @@ from cardwise.readers.diffusion.convolutional import (
     time_embedding,
 )
 from cardwise.readers.diffusion.stages import Stage, build
-from cardwise.readers.diffusion.u_shape import u_shape
+from cardwise.readers.diffusion.u_shape import Resnet, u_shape
 from cardwise.readers.fields import Fields, short
 
 LATENT = 8  # pixels each way of a latent position
@@ -47,8 +47,8 @@ def unet_2d_condition(fields: Fields) -> Network:
     time, times = _embeddings(fields, channels[0])
     scale_shift = _one_of(fields, "resnet_time_scale_shift", "default", ("default", "scale_shift")) == "scale_shift"
 
-    def block(level: Level, inputs: int, outputs: int) -> Piece:
-        return resnet(level, inputs, outputs, time, scale_shift=scale_shift)
+    def block(level: Level, inputs: int, outputs: int) -> tuple[Piece, ...]:
+        return (resnet(level, inputs, outputs, time, scale_shift=scale_shift),)
 
     middle = _middle(fields, levels[-1], channels[-1], block, attention)
     stages = u_shape(levels, channels, layers, block, attention.down, middle, attention.up)
@@ -96,15 +96,11 @@ class _Attention:
     @classmethod
     def of(cls, fields: Fields, channels: tuple[int, ...], layers: tuple[int, ...]) -> _Attention:
         blocks = len(channels)
-        heads = per_block.integers(fields, "attention_head_dim", blocks, 8)
-        for width, count in zip(channels, heads, strict=True):
-            if count > width:
-                raise fields.bad(f"field attention_head_dim is {count}: more heads than the {width} channels of its block")
         down = per_block.texts(fields, "down_block_types", blocks, (*DOWN[:1] * (blocks - 1), DOWN[1]), DOWN)
         up = per_block.texts(fields, "up_block_types", blocks, (UP[1], *UP[:1] * (blocks - 1)), UP)
         return cls(
             channels,
-            heads,
+            per_block.heads(fields, "attention_head_dim", channels, 8),
             per_block.integers(fields, "cross_attention_dim", blocks, 1280),
             tuple(kind == DOWN[0] for kind in down),
             tuple(kind == UP[0] for kind in up),
@@ -138,18 +134,16 @@ def _up_layers(fields: Fields, layers: tuple[int, ...]) -> tuple[tuple[int, ...]
     return per_block.layers(fields, "transformer_layers_per_block", counts, 1)
 
 
-def _middle(
-    fields: Fields, level: Level, width: int, block: Callable[[Level, int, int], Piece], attention: _Attention
-) -> tuple[Piece, ...]:
+def _middle(fields: Fields, level: Level, width: int, block: Resnet, attention: _Attention) -> tuple[Piece, ...]:
     """The middle block: two ResNet blocks around a transformer, or one alone, or nothing where the field says null."""
     if "mid_block_type" in fields.values and fields.values["mid_block_type"] is None:
         return ()
     kind = _one_of(fields, "mid_block_type", MIDDLE[0], MIDDLE)
     one = block(level, width, width)
     if kind == MIDDLE[1]:
-        return (one,)
+        return one
     depth = attention.down_layers[-1][0]
-    return (one, *attention.at(level, len(attention.channels) - 1, depth), one)
+    return (*one, *attention.at(level, len(attention.channels) - 1, depth), *one)
 
 
 def _embeddings(fields: Fields, width: int) -> tuple[int, list[Op]]:
