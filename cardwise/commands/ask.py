@@ -50,38 +50,7 @@ def plan(
     write(plan_text(answer, lang, width(), full))
 
 
-def _plan_run(
-    model: str,
-    cards: str | None,
-    budget: float | None,
-    full: bool,
-    load: Load,
-    choice: Choice,
-    picture: Picture,
-    money: Money,
-    sources: Sources,
-    form: Form,
-) -> None:
-    """`plan` for a pipeline of images or video."""
-    from cardwise.planning import facade
-
-    misplaced = [name for name in (*said(load), *said(choice)) if name not in RUN_OPTIONS]
-    if misplaced:
-        raise BadInput(f"{misplaced[0]} is for language models; {model} makes pictures: leave it out")
-    asked = {**given(picture, money), "batch": load.batch, "engine": choice.engine, "weights": choice.weights, "link": choice.link}
-    answer = facade.plan_run(
-        model, cards, budget_usd_per_hour=budget, **{name: value for name, value in asked.items() if value is not None}
-    )
-    if form.json:
-        from cardwise.reports.run_records import run_record
-
-        return write_json(run_record(answer))
-    from cardwise.reports.run_text import run_text
-
-    write(run_text(answer, check_language(form.lang), width(), full))
-
-
-@takes(load=Load, choice=Choice, money=Money, sources=Sources, form=Form)
+@takes(load=Load, choice=Choice, picture=Picture, money=Money, sources=Sources, form=Form)
 def explain(
     model: Annotated[str, MODEL],
     cards: Annotated[str, typer.Option("--cards", help='One kind of card: "8x RTX 4090". Without a count, the smallest that fits.')],
