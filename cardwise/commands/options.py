@@ -74,6 +74,7 @@ class Picture:
     width: Annotated[int | None, _said("--width", "Width in pixels. Default: the model's own.", PICTURE)] = None
     height: Annotated[int | None, _said("--height", "Height in pixels. Default: the model's own.", PICTURE)] = None
     steps: Annotated[int | None, _said("--steps", "Denoising steps. Default: the model's own.", PICTURE)] = None
+    scheduler: Annotated[str | None, _said("--scheduler", "euler, heun, dpm++2m, lcm, ...: evaluations of a step.", PICTURE)] = None
     images: Annotated[int | None, _said("--images", "Images or clips in all. Default: 1.", PICTURE)] = None
     frames: Annotated[int | None, _said("--frames", "Frames of a clip. Default: the model's own.", PICTURE)] = None
     guidance: Annotated[float | None, _said("--guidance", "Guidance scale; at most 1 takes one network pass a step.", PICTURE)] = None

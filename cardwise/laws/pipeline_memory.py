@@ -61,7 +61,9 @@ def stage_memory(pipeline: Pipeline, job: Job, execution: Execution, rules: Memo
     everything = sum(c.weights_bytes for c in components)
     stages: dict[str, StageMemory] = {}
     for c in components:
-        kept = {"none": everything, "model": c.weights_bytes, "sequential": 2.0 * c.weights_bytes / max(c.blocks, 1)}[execution.offload]
+        kept = {"none": everything, "model": c.weights_bytes, "sequential": min(1.0, 2.0 / max(c.blocks, 1)) * c.weights_bytes}[
+            execution.offload
+        ]
         found = StageMemory(c.stage, kept * rules.reserved, c.activation_bytes * rules.reserved, rules.other_bytes)
         if c.stage not in stages or found.total_bytes > stages[c.stage].total_bytes:
             stages[c.stage] = found

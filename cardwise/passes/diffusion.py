@@ -126,7 +126,7 @@ class PipelineRun:
         for denoiser in self.pipeline.denoisers:
             work = network_work(denoiser.network, canvas, batch, execution, stored.denoiser_bytes, stored.unpacked_bytes)
             weights = stored_bytes(denoiser.network, WIDTHS[execution.precision], stored.denoiser_bytes)
-            steps = job.steps * denoiser.share
+            steps = job.evaluated * denoiser.share
             moved = {"none": 0.0, "model": weights / max(steps, 1.0), "sequential": weights}[execution.offload]
             cards = execution.split.cards
             gathered = weights * (cards - 1) / cards if execution.split.sharded and cards > 1 else 0.0
