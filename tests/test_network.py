@@ -10,6 +10,7 @@ import pytest
 from cardwise.catalogue.accelerators import accelerator
 from cardwise.catalogue.links import link
 from cardwise.execution import Execution, Split
+from cardwise.hardware import Accelerator, Link
 from cardwise.laws import network as law
 from cardwise.laws.network_memory import peak_elements, stored_bytes
 from cardwise.laws.pipeline_memory import MemoryRules, peak, stage_memory
@@ -48,9 +49,13 @@ JOB = Job(1024, 1024, steps=20, passes=2)
 CARD = accelerator("RTX 4090")
 
 
+EAGER = Execution("diffusers")
+HOST = Stored(host_bytes_per_s=16e9)
+
+
 def run(
-    job: Job = JOB, execution: Execution = Execution("diffusers"), card=CARD, wire=None, stored=Stored(host_bytes_per_s=16e9)
-) -> PipelineRun:  # type: ignore[no-untyped-def]
+    job: Job = JOB, execution: Execution = EAGER, card: Accelerator = CARD, wire: Link | None = None, stored: Stored = HOST
+) -> PipelineRun:
     return PipelineRun(PIPELINE, job, execution, card, stored, wire)
 
 
@@ -116,7 +121,7 @@ def test_exchanges_of_a_split_sequence() -> None:
 
 
 def test_a_pass_at_full_rates_takes_its_work() -> None:
-    """With every efficiency at 1 a large product takes FLOPs over the peak, and a copy bytes over the bandwidth, within the roof's ridge."""
+    """With every efficiency at 1 a large product takes FLOPs over the peak, and a copy bytes over the bandwidth."""
     product = Network("", (Linear("product", Extent(fixed=65536), 8192, 8192),))
     execution = Execution("x", mode="built", precision="bf16")
     work = network_work(product, CANVAS, 1, execution)
@@ -141,7 +146,7 @@ def test_operators_sum_to_the_pass() -> None:
         (replace(CARD, peaks={name: 2 * rate for name, rate in CARD.peaks.items()}), CARD),
     ],
 )
-def test_a_better_card_is_never_slower(better, worse) -> None:  # type: ignore[no-untyped-def]
+def test_a_better_card_is_never_slower(better: Accelerator, worse: Accelerator) -> None:
     for execution in (Execution("diffusers"), Execution("x", mode="built"), Execution("x", attention="unfused", precision="fp32")):
         assert run(card=better, execution=execution).seconds(USUAL) <= run(card=worse, execution=execution).seconds(USUAL)
 

@@ -29,10 +29,11 @@ LISTED = ("fp32", "fp16", "bf16", "fp8", "int8", "nf4", "q8_0", "q4_k_m")
 class RunOptions(TypedDict, total=False):
     """Everything that may be said besides the model and the cards; each has a default, mostly the pipeline's own.
 
-    width, height: pixels. steps: denoising steps. scheduler: euler, heun, dpm++2m ...; it sets the evaluations of a step. images: pictures or clips in all (1). frames: of a clip. guidance: scale; at most 1 runs
-    one pass a step. batch: pictures at once; the best when not said. engine: diffusers, compiled-diffusers, tensorrt ... or auto.
-    weights: fp16, bf16, fp32, fp8, int8, nf4, q8_0 ... with commas, or auto. offload: none, model, sequential or auto. tiling: the decoder
-    works in tiles. rent, price, electricity, pue, years, utilization, cny: as for language models. link: between cards.
+    width, height: pixels. steps: denoising steps. scheduler: euler, heun, dpm++2m ...; it sets the evaluations of a step. images: pictures
+    or clips in all (1). frames: of a clip. guidance: scale; at most 1 runs one pass a step. batch: pictures at once; the best when not
+    said. engine: diffusers, compiled-diffusers, tensorrt ... or auto. weights: fp16, bf16, fp32, fp8, int8, nf4, q8_0 ... with commas, or
+    auto. offload: none, model, sequential or auto. tiling: the decoder works in tiles. rent, price, electricity, pue, years, utilization,
+    cny: as for language models. link: between cards.
     """
 
     width: int | None
