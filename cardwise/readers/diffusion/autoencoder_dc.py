@@ -14,14 +14,14 @@ from cardwise.network import Attention, Autoencoder, Convolution, Extent, Held, 
 from cardwise.readers.diffusion import per_block
 from cardwise.readers.diffusion.convolutional import NORMS, RESAMPLING, Level, Piece, activation, convolution, pointwise, residual
 from cardwise.readers.diffusion.stages import Stage, build
-from cardwise.readers.fields import MAX_LAYERS, Fields
+from cardwise.readers.fields import Fields
 
 CHANNELS = (128, 256, 512, 512, 1024, 1024)  # defaults of the class
 ENCODER_LAYERS, DECODER_LAYERS = (2, 2, 2, 3, 3, 3), (3, 3, 3, 3, 3, 3)
 SCALES: tuple[tuple[int, ...], ...] = ((), (), (), (5,), (5,), (5,))
 KINDS = ("ResBlock", "EfficientViTBlock")
 NORM_KINDS = ("rms_norm", "batch_norm")
-MAX_TAPS = 63
+MAX_TAPS, MAX_DEPTH = 63, 256  # beyond them the file is broken
 EXPANSION = 4  # of GLUMBConv
 SQUARING = 3  # widths alive beside one read and one written where an RMSNorm squares its input: 1 + 2 + 2 in all, as 32 bit count twice
 
@@ -41,7 +41,7 @@ class _Half:
     def of(cls, fields: Fields, side: str, layers: tuple[int, ...]) -> _Half:
         channels = per_block.widths(fields, f"{side}_block_out_channels", CHANNELS)
         blocks = len(channels)
-        counts = per_block.integers(fields, f"{side}_layers_per_block", blocks, layers, low=0, high=MAX_LAYERS)
+        counts = per_block.integers(fields, f"{side}_layers_per_block", blocks, layers, low=0, high=MAX_DEPTH)
         if not all(counts[1:]) or blocks < 2:
             raise fields.bad(f"field {side}_layers_per_block needs two levels or more, and layers in all but the first")
         kinds = per_block.texts(fields, f"{side}_block_types", blocks, KINDS[0], KINDS)

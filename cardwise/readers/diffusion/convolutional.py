@@ -6,7 +6,8 @@ output scale of 1 is launched. Sources: diffusers/models/resnet.py, attention.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from cardwise.network import ONE, PROMPT, Attention, Convolution, Extent, Held, Linear, Op, Pointwise, grid
 
@@ -48,6 +49,11 @@ class Piece:
 def pointwise(name: str, at: Extent, width: int, passes: float = 2.0, launches: int = 1, parameters: int = 0, count: int = 1) -> Pointwise:
     """`count` kernels that go `passes` times over `at` x `width`."""
     return Pointwise(name, at, width, count=count, passes=passes, launches=launches, parameters_each=parameters)
+
+
+def times(ops: Sequence[Op], count: int) -> list[Op]:
+    """The operators run `count` times, each time with weights of their own."""
+    return [replace(op, count=count * op.count) for op in ops] if count else []
 
 
 def group_norm(at: Extent, width: int) -> list[Op]:
@@ -182,7 +188,7 @@ def spatial_transformer(level: Level, channels: int, heads: int, layers: int, co
     ways: list[Op] = [Linear(name, at, channels, inner), Linear(name, at, inner, channels)]
     if not linear:
         ways = [convolution(at, channels, inner, 1, name=name), convolution(at, inner, channels, 1, name=name)]
-    blocks = [op for _ in range(layers) for op in transformer_block(level, heads, head_dim, context)]
+    blocks = times(transformer_block(level, heads, head_dim, context), layers)
     ops = [*group_norm(at, channels), ways[0], *blocks, ways[1], copy(at, inner), residual(at, channels)]
     return Piece(tuple(ops), transformer_held(at, inner))
 
