@@ -93,8 +93,6 @@ def _components(pipeline: Pipeline, job: Job, execution: Execution, rules: Memor
 
 def _decoder(pipeline: Pipeline, job: Job, execution: Execution, rules: MemoryRules, fused: bool) -> _Component:
     autoencoder, canvas = pipeline.autoencoder, job.canvas()
-    if autoencoder.chunk and autoencoder.stride:
-        canvas = replace(canvas, frames=min(canvas.frames, 1 + (autoencoder.chunk - 1) * autoencoder.stride))
     batch = job.batch if execution.decoder == "whole" else 1
     if execution.decoder == "tiled":
         canvas = replace(canvas, width=min(canvas.width, rules.tile_pixels), height=min(canvas.height, rules.tile_pixels))

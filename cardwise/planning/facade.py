@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cardwise.calibration.cases import BrokenRow
     from cardwise.planning.compare import Comparison
     from cardwise.planning.explain import Explanation
+    from cardwise.planning.run_explain import RunExplanation
     from cardwise.planning.run_question import RunOptions
     from cardwise.planning.simulate import Simulated
     from cardwise.run_answer import RunAnswer
@@ -49,6 +50,14 @@ def plan_run(model: str, cards: str | None = None, **options: Unpack[RunOptions]
     from cardwise.planning.run_search import plan_run as search
 
     return beside_runs(search(run_question(model, cards, **options)))
+
+
+def explain_run(model: str, cards: str, **options: Unpack[RunOptions]) -> RunExplanation:
+    """The fastest way of making images or video with `model` on one kind of card, in depth. Raises CardwiseError."""
+    from cardwise.planning.run_explain import explain_run as explained
+    from cardwise.planning.run_question import run_question
+
+    return explained(run_question(model, cards, **options))
 
 
 def explain(model: str, cards: str, **options: Unpack[Options]) -> Explanation:

@@ -77,7 +77,7 @@ def convolution(at: Extent, inputs: int, outputs: int, taps: int = 9, *, name: s
     return Convolution(name, at, inputs, outputs, taps, bias=bias)
 
 
-def resnet(level: Level, inputs: int, outputs: int, time: int | None, *, scale_shift: bool = False) -> Piece:
+def resnet(level: Level, inputs: int, outputs: int, time: int | None, *, scale_shift: bool = False) -> tuple[Piece, ...]:
     """ResnetBlock2D. `time`: width of the time embedding, None without; `scale_shift`: it scales and shifts the second norm."""
     at, pictures = level.at, level.pictures
     ops: list[Op] = [*group_norm(at, inputs), activation(at, inputs), convolution(at, inputs, outputs)]
@@ -90,10 +90,14 @@ def resnet(level: Level, inputs: int, outputs: int, time: int | None, *, scale_s
     if scale_shift:
         ops += [pointwise("modulation", pictures, outputs), pointwise("modulation", at, outputs, count=2)]
     ops += [activation(at, outputs), convolution(at, outputs, outputs)]
-    if inputs != outputs:
+    given = (Held(at, inputs),)
+    if inputs == outputs:
+        added = (*given, Held(at, outputs))
+    else:
         ops.append(convolution(at, inputs, outputs, taps=1))
-    ops += [residual(at, outputs), pointwise(NORMS, at, outputs)]  # the sum, divided by the output scale
-    return Piece(tuple(ops), (Held(at, inputs),))
+        added = (*given, Held(at, 2 * outputs))
+    end = (residual(at, outputs), pointwise(NORMS, at, outputs))  # the sum, and it divided by the output scale, beside what was added
+    return Piece(tuple(ops), given), Piece(end, added)
 
 
 def downsample(coarse: Level, width: int, *, pad: bool = False) -> Piece:

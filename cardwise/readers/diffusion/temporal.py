@@ -48,7 +48,7 @@ def resnet_over_time(level: Level, inputs: int, outputs: int, time: int | None, 
     mixed = [*blend(at, outputs, by_picture=by_picture), copy(at, outputs)]
     given = Held(at, inputs)
     return (
-        resnet(level, inputs, outputs, time),
+        *resnet(level, inputs, outputs, time),
         Piece(tuple(ops), (given, Held(at, outputs))),
         Piece(tuple(mixed), (given, Held(at, 3 * outputs))),  # both tensors, and the first product beside the second and the sum
     )
