@@ -68,10 +68,12 @@ class LatentCache:
 
 @dataclass(frozen=True, slots=True)
 class StateCache:
-    """A recurrence keeps a fixed state per sequence: `state_elements` (usually fp32) and `conv_elements` (16 bit)."""
+    """A recurrence keeps a fixed state per sequence: `state_elements`, and `conv_elements` in 16 bit. `state_bits`: the width of the state
+    that the checkpoint or the kernels demand, None where the engine chooses."""
 
     state_elements: int
     conv_elements: int
+    state_bits: int | None = None
 
     @property
     def elements_per_token(self) -> int:

@@ -44,7 +44,6 @@ def _constants(engine: str, era: str) -> MemoryConstants:
         encoder_whole_length=entry["encoder_whole_length"],
         graph_bytes=entry["graph_mib"] * MIB,
         state_bits=entry["state_bits"],
-        state_blocks=entry["state_blocks"],
         unified_pages=entry["unified_pages"],
         length_tokens=entry["length_tokens"],
         embedding_on_host=info.embedding_on_host,
