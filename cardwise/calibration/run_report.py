@@ -132,8 +132,8 @@ def page(items: Sequence[Scored]) -> str:
     lines = [
         "# How far off predictions of images and video are",
         "",
-        "Written by `python -m cardwise.calibration.run_report` from the shipped runs; do not edit. Errors are medians of",
-        "|predicted / measured - 1|; the macro error is the mean over sources and metrics of at least ten rows. Left out: by a fit that saw",
+        "Written by `python -m cardwise.calibration.run_report` from the shipped runs; do not edit. Errors are",
+        "medians of |predicted / measured - 1|; the macro error is the mean over sources and metrics of at least ten rows. Left out: by a fit that saw",
         "no row of that card, source or model. Coverage is of intervals whose residuals come from rows left out, on the same rows.",
         "",
         *table(("what",), ("value",), summary),
