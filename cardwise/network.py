@@ -24,7 +24,7 @@ class Canvas:
         0 time. The first frame stands alone, as in causal autoencoders: 1 + ceil((frames - 1) / stride).
         """
         area = math.ceil(self.width / side) * math.ceil(self.height / side) if side else 1
-        return float(area * (1 + math.ceil((self.frames - 1) / stride) if stride else area))
+        return float(area * (1 + math.ceil((self.frames - 1) / stride)) if stride else area)
 
 
 @dataclass(frozen=True, slots=True)
