@@ -78,7 +78,7 @@ def simulate(model: str, cards: str, load_file: str | Path | None = None, **opti
 
 
 def compare_cards(names: str = "all", rank: str = "", model: str = "llama-3.1-8b", **options: Unpack[Options]) -> Comparison:
-    """Cards side by side with sources, ranked for decode, prefill, training, price-performance or perf-per-watt. Raises CardwiseError."""
+    """Cards side by side with sources, ranked for one of `compare.RANKS`. Raises CardwiseError."""
     from cardwise.planning.compare import compare
 
     return compare(question(model, names, **options), rank)
