@@ -71,6 +71,7 @@ class TrainingLayout:
 
     `micro_batch`: sequences that a replica computes at once; `accumulation`: micro-batches of a replica in one optimiser step.
     `gathers`: times that sharded weights are gathered in a micro-batch: 2 (for forward and for backward), 1 when they are kept between.
+    `interleave`: pieces of the model that one pipeline stage holds (interleaved 1F1B; Narayanan et al. 2021), 1 for plain 1F1B.
     """
 
     accelerator: str
@@ -83,9 +84,10 @@ class TrainingLayout:
     recompute: Recompute = "none"
     offload: Offload = "none"
     gathers: int = 2
+    interleave: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("data_parallel", "tensor_parallel", "pipeline_parallel", "micro_batch", "accumulation"):
+        for name in ("data_parallel", "tensor_parallel", "pipeline_parallel", "micro_batch", "accumulation", "interleave"):
             if getattr(self, name) < 1:
                 raise BadInput(f"{name} is {getattr(self, name)}; it must be at least 1")
         if self.zero not in ZEROS:
@@ -102,9 +104,11 @@ class TrainingLayout:
         return self.data_parallel * self.model_parallel
 
     def degrees(self) -> str:
-        """`DP8 TP4 PP2 ZeRO-1`, the short name of the split."""
+        """`DP8 TP4 PP2v3 ZeRO-1`, the short name of the split; v: interleaved pieces of a stage."""
         named = (("DP", self.data_parallel), ("TP", self.tensor_parallel), ("PP", self.pipeline_parallel))
         parts = [f"{name}{value}" for name, value in named if value > 1]
+        if self.interleave > 1:
+            parts[-1] += f"v{self.interleave}"
         if self.zero and self.data_parallel > 1:
             parts.append("FSDP" if self.zero == 3 else f"ZeRO-{self.zero}")
         return " ".join(parts) or "one card"

@@ -1,11 +1,11 @@
 """`python -m cardwise.calibration.training [CASES.csv]`: fits the constants of training to measured runs and writes them.
 
-Without a file the shipped runs are taken. Every slot is prior x global effect x effects of the card's generation and of the kind of kernels,
+Without a file the shipped runs are taken. Every slot is prior x global effect x effects of the card's generation and the kind of kernels,
 all Gaussian around 0 in logarithm with the spreads of calibration/training.toml: a level that says nothing stays at its prior. Nothing is
 keyed by a card, a model or a source. Rates alone enter the fit; MFU follows from them. A source weighs like the square root of its rows.
 
 Written: training_effects.csv (what was fitted), training_known.csv (generations with runs) and training_intervals.csv (quantiles of the
-errors at runs that a fit had not seen: `generation` with a source or a card left out, `datasheet` with a source or a whole generation left out).
+errors at runs that a fit had not seen: `generation` with a source or a card left out, `datasheet` with a source or a generation left out).
 
 --ship          also writes the rows of CASES.csv to the shipped evidence, notes reduced to settings
 --predictions F writes every left-out prediction to F
@@ -106,7 +106,8 @@ def weights(rows: Sequence[Measured]) -> NDArray[np.float64]:
     they sum to the number of rows."""
     counts = Counter(row.case.source_id for row in rows)
     raw = np.array([counts[row.case.source_id] ** -0.5 for row in rows])
-    return np.sqrt(raw * len(rows) / raw.sum())
+    shares: NDArray[np.float64] = np.sqrt(raw * len(rows) / raw.sum())
+    return shares
 
 
 def fit(rows: Sequence[Measured]) -> Fitted:

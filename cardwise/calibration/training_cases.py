@@ -58,9 +58,10 @@ def predict(case: Case, configs: Path | None = None) -> Estimate:
 
 
 def value_of(metric: str, run: TrainingRun, step: TrainingStep) -> float:
-    """Tokens/s of a card, or MFU in percent."""
+    """Tokens/s of a card, or MFU in percent. With frozen weights the products of a token are two thirds."""
     rate = step.tokens_per_s_per_card()
-    return rate if metric == "train_tok_s_gpu" else PERCENT * rate * peak_seconds(run)
+    needed = law.products_factor(run.recipe.method == "full", False) / 3.0
+    return rate if metric == "train_tok_s_gpu" else PERCENT * rate * needed * peak_seconds(run)
 
 
 def peak_seconds(run: TrainingRun) -> float:
@@ -97,10 +98,12 @@ def training_run(case: Case, configs: Path | None = None) -> TrainingRun:
         frozen_bytes=training_facts()["defaults"]["frozen_qlora_bytes"] if says(settings, "qlora") else 2.0,
         rank=number(settings, "rank") or training_facts()["defaults"]["rank"],
     )
-    zero, gathers = sharding(settings, stack, ranks)
+    zero, gathers = sharding(settings, stack, ranks, stages)
     layout = TrainingLayout(card.name, ranks, tensor, stages, zero, micro, accumulation, gathers=gathers)
-    layout, memory = first_fitting(model, recipe, layout, card.usable_bytes, memory_rules(), recompute_of(settings), None if stack.offloads else "none")
-    return TrainingRun(model, recipe, layout, memory, card, machines_of(card, tensor * ranks if stages == 1 else tensor, case.link), stack)
+    layout, memory = first_fitting(
+        model, recipe, layout, card.usable_bytes, memory_rules(), recompute_of(settings), None if stack.offloads else "none"
+    )
+    return TrainingRun(model, recipe, layout, memory, card, machines_of(card, count, case.link), stack)
 
 
 def batches(case: Case, settings: str, ranks: int, sequence: int) -> tuple[int, int]:
@@ -113,8 +116,10 @@ def batches(case: Case, settings: str, ranks: int, sequence: int) -> tuple[int, 
         micro = batch if own else max(1, batch // (ranks * (accumulation or 1))) if batch else 1
     micro = max(1, micro)
     if accumulation is None:
-        share = batch / (ranks * micro) if batch and not own else training_facts()["defaults"]["smallest_step_tokens"] / (
-            sequence * ranks * micro
+        share = (
+            batch / (ranks * micro)
+            if batch and not own
+            else training_facts()["defaults"]["smallest_step_tokens"] / (sequence * ranks * micro)
         )
         accumulation = max(1, round(share))
     return micro, max(1, accumulation)
@@ -133,8 +138,9 @@ def recompute_of(settings: str) -> Recompute | None:
     return next((kind for kind in kinds if says(settings, f"recompute {kind}")), None)
 
 
-def sharding(settings: str, stack: Framework, ranks: int) -> tuple[int, int]:
-    """(ZeRO stage, gathers a micro-batch). FSDP that keeps the gathered weights until the backward gathers once."""
+def sharding(settings: str, stack: Framework, ranks: int, stages: int) -> tuple[int, int]:
+    """(ZeRO stage, gathers a micro-batch). FSDP that keeps the gathered weights until the backward gathers once; a pipeline shares out the
+    optimiser alone where nothing is said."""
     if ranks == 1 or says(settings, "no sharding"):
         return 0, 2
     if says(settings, "shard gradients"):
@@ -142,7 +148,7 @@ def sharding(settings: str, stack: Framework, ranks: int) -> tuple[int, int]:
     stated = number(settings, "zero")
     if says(settings, "shard all") and stated is None:
         return 3, 2
-    chosen = stated if stated is not None else stack.zero
+    chosen = stated if stated is not None else 1 if stages > 1 else stack.zero
     return (1 if chosen is None else chosen), 2
 
 

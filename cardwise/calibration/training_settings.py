@@ -14,15 +14,13 @@ _NUMBERS = (
     ("zero", re.compile(r"zero[- ]?(?:stage )?([0-3])\b", re.IGNORECASE)),
     ("rank", re.compile(r"(?:lora )?rank[ =:]+(\d+)", re.IGNORECASE)),
 )
+_RECOMPUTE = r"(?:recompute|(?:activation|gradient) checkpointing)[ =:]+"
 _WORDS = (
     ("qlora", re.compile(r"qlora", re.IGNORECASE)),
     ("lora", re.compile(r"\blora\b", re.IGNORECASE)),
-    ("recompute full", re.compile(
-        r"recompute full|(?:activation|gradient) checkpointing[ =:]+(?:true|on|full|yes)|full (?:activation )?(?:recompute|checkpointing|ac\b)",
-        re.IGNORECASE)),
+    ("recompute full", re.compile(_RECOMPUTE + r"(?:true|on|full|yes)|full (?:recompute|checkpointing|ac\b)", re.IGNORECASE)),
     ("recompute selective", re.compile(r"recompute selective|selective (?:ac\b|activation|recompute|checkpointing)", re.IGNORECASE)),
-    ("recompute none", re.compile(r"recompute none|(?:activation|gradient) checkpointing[ =:]+(?:false|off|none|no)\b|no (?:activation|gradient) checkpointing",
-        re.IGNORECASE)),
+    ("recompute none", re.compile(_RECOMPUTE + r"(?:false|off|none|no)\b|no (?:activation|gradient) checkpointing", re.IGNORECASE)),
     ("shard gradients", re.compile(r"shard gradients|shard_grad_op", re.IGNORECASE)),
     ("shard all", re.compile(r"shard all|full_shard|\bfsdp2?\b", re.IGNORECASE)),
     ("no sharding", re.compile(r"no sharding|no_shard|\bddp\b", re.IGNORECASE)),

@@ -35,11 +35,13 @@ class Framework:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """How often a long run breaks and what that costs. `between_s`: of one card; `write_bytes_per_s`: of a machine to storage."""
+    """How often a long run breaks and what that costs. `between_s`: of one card; `write_bytes_per_s`: of a machine to storage.
+    `pause_share`: of the run, in evaluations and stalls."""
 
     card_seconds_between: float
     restart_s: float
     write_bytes_per_s: float
+    pause_share: float
     source: str
 
 
@@ -90,9 +92,9 @@ def framework(name: str) -> Framework:
 def failures(accelerator: Accelerator) -> Failures:
     """Failures of a card: those of a data-centre fleet, or of cards in PCIe slots of consumer machines."""
     table = training_facts()["failures"]
-    fragile = accelerator.ecc.lower() in ("", "no", "none") and accelerator.form_factor.startswith(("PCIe card", "laptop"))
+    fragile = accelerator.form_factor.startswith(("PCIe card", "laptop"))
     hours = table["consumer"]["card_hours_between"] if fragile else table["card_hours_between"]
-    return Failures(hours * 3600.0, table["restart_s"], table["checkpoint_bytes_per_s"], table["source"])
+    return Failures(hours * 3600.0, table["restart_s"], table["checkpoint_bytes_per_s"], table["pause_share"], table["source"])
 
 
 def attributes(accelerator: Accelerator, kernels: str) -> dict[str, str]:

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Sources, given, takes
+from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Sources, Training, given, takes
 from cardwise.commands.printing import check_language, width, write, write_json
 
 CARDS_HELP = 'Cards, with commas: "RTX 4090, 8x H100 SXM", or all. Without a count, the smallest counts that fit are found.'
 
 
-@takes(load=Load, choice=Choice, money=Money, sources=Sources, form=Form)
+@takes(load=Load, choice=Choice, training=Training, money=Money, sources=Sources, form=Form)
 def plan(
     model: Annotated[str, MODEL],
     cards: Annotated[
@@ -24,15 +24,20 @@ def plan(
     *,
     load: Load,
     choice: Choice,
+    training: Training,
     money: Money,
     sources: Sources,
     form: Form,
 ) -> None:
-    """Which cards run MODEL, how many, how fast, at what cost."""
+    """Which cards run MODEL, or train it with --train, how many, how fast, at what cost."""
+    from cardwise.commands.training import plan_training, refuse_training
     from cardwise.planning import facade
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
+    if training.train:
+        return plan_training(model, cards, budget_usd_per_hour, full, training, load, choice, money, sources, form)
+    refuse_training(training)
     answer = facade.plan(model, cards, budget_usd_per_hour=budget_usd_per_hour, **given(load, choice, money, sources))
     if form.json:
         from cardwise.reports.records import plan_record

@@ -17,7 +17,7 @@ import typer
 MODEL = typer.Argument(
     help="Model id (llama-2-70b, Qwen/Qwen3-32B), or the path of a config.json, .gguf or checkpoint folder.", show_default=False
 )
-LOAD, LIMITS, LAYOUT, COST, FACTS, OUTPUT = "Load", "Limits", "Layout", "Cost", "Facts", "Output"
+LOAD, LIMITS, LAYOUT, TRAINING, COST, FACTS, OUTPUT = "Load", "Limits", "Layout", "Training", "Cost", "Facts", "Output"
 
 
 def _said(name: str, text: str, panel: str, *more: str, **settings: Any) -> Any:
@@ -65,6 +65,24 @@ class Choice:
     speculative: Annotated[bool, _said("--speculative", "Not answered by this version.", LAYOUT, hidden=True)] = False
     lora: Annotated[bool, _said("--lora", "Not answered by this version.", LAYOUT, hidden=True)] = False
     prefix_cache_hit: Annotated[float | None, _said("--prefix-cache-hit", "Not answered by this version.", LAYOUT, hidden=True)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What is trained, and how (docs/training.md)."""
+
+    train: Annotated[bool, _said("--train", "Plan training instead of serving.", TRAINING)] = False
+    tokens: Annotated[str, _said("--tokens", "Tokens of the run: 300B, 15T. Default: 1T.", TRAINING)] = ""
+    method: Annotated[str, _said("--method", "full, lora or qlora. Default: full.", TRAINING)] = ""
+    zero: Annotated[int | None, _said("--zero", "ZeRO stage 0 to 3 (3: FSDP). Default: the fastest that fits.", TRAINING)] = None
+    recompute: Annotated[str, _said("--recompute", "none, selective or full. Default: the least that fits.", TRAINING)] = ""
+    sequence: Annotated[int | None, _said("--sequence", "Tokens of a sequence. Default: 4096.", TRAINING)] = None
+    global_batch: Annotated[int | None, _said("--global-batch", "Sequences of a step. Default: about 4 M tokens.", TRAINING)] = None
+    micro_batch: Annotated[int | None, _said("--micro-batch", "Sequences that a replica computes at once.", TRAINING)] = None
+    optimizer: Annotated[str, _said("--optimizer", "adamw, adamw8bit, adamw-bf16, sgd, lion, adafactor, muon.", TRAINING)] = ""
+    precision: Annotated[str, _said("--precision", "Of the products: bf16, fp16 or fp8. Default: bf16.", TRAINING)] = ""
+    adapter_rank: Annotated[int | None, _said("--adapter-rank", "Rank of LoRA adapters. Default: 16.", TRAINING)] = None
+    offload: Annotated[bool, _said("--offload", "States may lie in the host's memory.", TRAINING)] = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,9 +94,9 @@ def utilization(tokens_per_s: float, flops_per_token: float, peak_flops_per_s: f
     return tokens_per_s * flops_per_token / peak_flops_per_s
 
 
-def bubble(stages: int, micro_batches: int) -> float:
-    """Time that a pipeline of `stages` idles, relative to the time it works: (p - 1) / m (Narayanan et al. 2021, 1F1B)."""
-    return (stages - 1) / micro_batches
+def bubble(stages: int, micro_batches: int, interleave: int = 1) -> float:
+    """Time that a pipeline of p stages idles, relative to the time it works: (p - 1) / (v m), v pieces a stage (Narayanan et al. 2021)."""
+    return (stages - 1) / (interleave * micro_batches)
 
 
 def limited_rate(peak_flops_per_s: float, power_w: float | None, flops_per_joule: float, sharpness: float = 4.0) -> float:
@@ -132,7 +132,7 @@ def gather_seconds(
 
 
 def optimizer_traffic(state_bytes: float, master_bytes: float, gradient_bytes: float, weight_bytes: float) -> float:
-    """Bytes per parameter of an optimiser step: states read and written, the gradient read twice (its norm, its use), the weight written."""
+    """Bytes per parameter of an optimiser step: states read and written, the gradient read twice (norm and use), the weight written."""
     return 2.0 * (state_bytes + master_bytes) + 2.0 * gradient_bytes + weight_bytes
 
 

@@ -9,7 +9,6 @@ from cardwise.laws.training_memory import training_memory
 from cardwise.model import Architecture
 from cardwise.training import OFFLOADS, MemoryRules, Offload, Recipe, Recompute, TrainingLayout, TrainingMemory
 
-
 ORDER: tuple[tuple[Recompute, Offload], ...] = (
     ("none", "none"),
     ("selective", "none"),

@@ -16,6 +16,8 @@ BYTES = 2.0
 """Bytes of an activation and of a working gradient."""
 SCORE_BYTES, SCORE_MASK_BYTES = 4.0, 1.0
 """Of attention without flash, per head, query and key: scores and their softmax in 16 bit, and a dropout mask."""
+JOINED = {"qkv_proj": 3, "qkv_a_proj": 2, "gate_up_proj": 2}
+"""Matrices of an architecture that stand for several of the model."""
 GRADIENTS_OFF, WEIGHTS_OFF = ("states", "all"), ("all",)
 
 
@@ -47,10 +49,16 @@ def state_bytes(
 
 
 def adapter_parameters(architecture: Architecture, rank: int, adapted: float = 1.0) -> float:
-    """Parameters of low-rank adapters: rank x (inputs + outputs) of each matrix of the layers (Hu et al. 2021), `adapted` of them."""
-    kept = (m for m, _ in architecture.matrices())
-    counts = (count for _, count in architecture.matrices())
-    return adapted * sum(rank * (m.inputs + m.outputs) * m.copies * count for m, count in zip(kept, counts, strict=True))
+    """Parameters of low-rank adapters: rank x (inputs + outputs) of each matrix of the layers (Hu et al. 2021), `adapted` of them.
+
+    Matrices that are stored joined have an adapter for each of their parts; routers have none.
+    """
+    total = 0.0
+    for matrix, count in architecture.matrices():
+        if matrix.part != "router":
+            parts = next((number for name, number in JOINED.items() if matrix.name.endswith(name)), 1)
+            total += rank * (parts * matrix.inputs + matrix.outputs) * matrix.copies * count
+    return adapted * total
 
 
 def trained_parameters(architecture: Architecture, recipe: Recipe) -> float:
@@ -93,11 +101,13 @@ def activation_bytes(
 
     With tensor parallelism all is cut by it (sequence parallelism). `none`: every layer keeps all. `selective`: see `layer_elements`.
     `full`: a layer keeps its input, and one layer at a time all. A stage holds up to `in_flight` micro-batches: as many as there are
-    stages behind it (1F1B).
+    stages behind it (1F1B), and (p - 1) / (p v) more of them where a stage has v pieces (Korthikanti et al., section 4.2.3).
     """
     stages = layout.pipeline_parallel
     tokens = layout.micro_batch * recipe.sequence / layout.tensor_parallel
-    held = min(stages, layout.accumulation) if in_flight is None else in_flight
+    held = float(min(stages, layout.accumulation) if in_flight is None else in_flight)
+    if layout.interleave > 1:
+        held *= 1 + (stages - 1) / (stages * layout.interleave)
     selective = layout.recompute == "selective"
     whole = {id(layer): layer_elements(layer, architecture.hidden, recipe, selective) for layer in architecture.layers}
     widest = max(whole.values())
@@ -150,7 +160,5 @@ def training_memory(
 
 def layer_parameters(architecture: Architecture) -> float:
     """Parameters of the largest layer, or of the embedding where that is larger: what a shard group makes whole at once."""
-    layers = (
-        sum(m.parameters for m in (*layer.mixer.matrices, *layer.feed_forward.matrices)) for layer in architecture.layers
-    )
+    layers = (sum(m.parameters for m in (*layer.mixer.matrices, *layer.feed_forward.matrices)) for layer in architecture.layers)
     return float(max(*layers, architecture.vocabulary * architecture.hidden))

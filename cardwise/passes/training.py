@@ -229,10 +229,10 @@ class TrainingStep:
         micro = sum(float(operator.seconds) for operator in self.micro_operators())
         operators = []
         if layout.pipeline_parallel > 1:
-            idle = micro * law.bubble(layout.pipeline_parallel, layout.accumulation) * layout.accumulation
+            idle = micro * law.bubble(layout.pipeline_parallel, layout.accumulation, layout.interleave) * layout.accumulation
             operators.append(Operator("pipeline bubble", Work(), idle, launch_seconds=idle))
             message = self.rows * self.architecture.hidden * BYTES / layout.tensor_parallel
-            sent = 2 * layout.accumulation * (message / self.network_rate + efficiency.hop_seconds)
+            sent = 2 * layout.accumulation * layout.interleave * (message / self._stage_rate() + efficiency.hop_seconds)
             operators.append(Operator("pipeline send", Work(message_bytes=message), sent, link_seconds=sent))
         trained = trained_parameters(self.architecture, recipe) / layout.model_parallel
         if layout.data_parallel > 1 and layout.zero < 3 and layout.offload not in GRADIENTS_OFF:
@@ -244,12 +244,18 @@ class TrainingStep:
         operators.append(Operator("step", Work(), efficiency.step_seconds, launch_seconds=efficiency.step_seconds))
         return operators
 
+    def _stage_rate(self) -> float:
+        """Bytes/s of a card to its next stage. Stages are outermost (Megatron-LM's order: tensor, data, pipeline); where several share a
+        machine, only the cards of one stage use its ports."""
+        cards, together = self.machines.cards, self.layout.tensor_parallel * self.layout.data_parallel
+        if self.layout.cards <= cards:
+            return self.inside_rate
+        return self.network_rate * max(1.0, cards / together)
+
     def _optimizer(self, trained: float) -> Operator:
         layout, optimizer = self.layout, self.recipe.optimizer
         share = trained / (layout.data_parallel if layout.zero >= 1 else 1)
-        a_weight = law.optimizer_traffic(
-            optimizer.state_bytes, optimizer.master_bytes, optimizer.gradient_bytes, self.recipe.weight_bytes
-        )
+        a_weight = law.optimizer_traffic(optimizer.state_bytes, optimizer.master_bytes, optimizer.gradient_bytes, self.recipe.weight_bytes)
         seconds = share * a_weight / self.memory_rate
         if layout.offload != "none":  # states come over the host's link and go back, both ways at once
             seconds = max(seconds, share * (optimizer.state_bytes + optimizer.master_bytes) / self.host_rate)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cardwise.planning.compare import Comparison
     from cardwise.planning.explain import Explanation
     from cardwise.planning.simulate import Simulated
+    from cardwise.planning.training_asking import TrainingOptions
+    from cardwise.training_answer import TrainingAnswer
 
 
 def plan(model: str, cards: str | None = None, **options: Unpack[Options]) -> Answer:
@@ -31,6 +33,14 @@ def plan(model: str, cards: str | None = None, **options: Unpack[Options]) -> An
     answer = search(asked)
     check_split(answer, asked)
     return finished(answer, asked)
+
+
+def plan_training(model: str, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingAnswer:
+    """Which of `cards` train `model`, in which layout, how fast, in how many days, at what cost. Raises CardwiseError."""
+    from cardwise.planning.training import plan_training as planned
+    from cardwise.planning.training_asking import training_question
+
+    return planned(training_question(model, cards, **options))
 
 
 def explain(model: str, cards: str, **options: Unpack[Options]) -> Explanation:
