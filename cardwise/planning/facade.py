@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from cardwise.planning.run_explain import RunExplanation
     from cardwise.planning.run_question import RunOptions
     from cardwise.planning.simulate import Simulated
+    from cardwise.planning.training_asking import TrainingOptions
     from cardwise.run_answer import RunAnswer
+    from cardwise.training_answer import TrainingAnswer
 
 
 def plan(model: str, cards: str | None = None, **options: Unpack[Options]) -> Answer:
@@ -58,6 +60,14 @@ def explain_run(model: str, cards: str, **options: Unpack[RunOptions]) -> RunExp
     from cardwise.planning.run_question import run_question
 
     return explained(run_question(model, cards, **options))
+
+
+def plan_training(model: str, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingAnswer:
+    """Which of `cards` train `model`, in which layout, how fast, in how many days, at what cost. Raises CardwiseError."""
+    from cardwise.planning.training import plan_training as planned
+    from cardwise.planning.training_asking import training_question
+
+    return planned(training_question(model, cards, **options))
 
 
 def explain(model: str, cards: str, **options: Unpack[Options]) -> Explanation:
