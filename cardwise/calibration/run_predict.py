@@ -87,6 +87,7 @@ def memory_rules(
         reserved=held,
         other_bytes=process_memory().context_bytes if measure == "card" else 0.0,
         tile_pixels=process_memory().tile_pixels,
+        large_encoder=process_memory().large_encoder,
     )
 
 

@@ -29,14 +29,15 @@ class StageMemory:
 class MemoryRules:
     """How a run keeps its tensors. Bytes of an element: of activations (`width`), of quantised matrices of denoiser and large encoder (0:
     not quantised), of the decoder (`decoder_width`). `activation_factor`: activations alive per byte of the largest operator's; `reserved`:
-    what the allocator holds per byte in use; `other_bytes`: context of the process.
+    what the allocator holds per byte in use; `other_bytes`: context of the process. `large_encoder`: parameters beyond which a text encoder
+    counts as large.
     """
 
     width: float
     decoder_width: float
     denoiser_bytes: float = 0.0
     encoder_bytes: float = 0.0
-    large_encoder: int = 2_000_000_000
+    large_encoder: int = 0
     activation_factor: float = 1.0
     reserved: float = 1.0
     other_bytes: float = 0.0
@@ -85,10 +86,10 @@ def _components(pipeline: Pipeline, job: Job, execution: Execution, rules: Memor
         canvas, batch = job.canvas(encoder.tokens), job.batch * (min(job.passes, 2) if encoder.guided else 1)
         yield _Component("encode", weights, encoder.network.blocks, _alive(encoder.network, canvas, batch, fused, rules.width, rules))
     split = execution.split
-    batch = job.batch * job.passes / min(split.guidance, job.passes) / split.sequence
+    samples = job.batch * job.passes / min(split.guidance, job.passes) / split.sequence
     for denoiser in pipeline.denoisers:
         weights = stored_bytes(denoiser.network, rules.width, rules.denoiser_bytes) / (split.cards if split.sharded else 1)
-        alive = _alive(denoiser.network, job.canvas(pipeline.prompt_tokens), batch, fused, rules.width, rules)
+        alive = _alive(denoiser.network, job.canvas(pipeline.prompt_tokens), samples, fused, rules.width, rules)
         yield _Component("denoise", weights, denoiser.network.blocks, alive)
     yield _decoder(pipeline, job, execution, rules, fused)
 

@@ -97,7 +97,6 @@ def run_question(model: str, cards: str | None = None, **options: Unpack[RunOpti
     engine = options.get("engine", "auto").strip().lower()
     images = whole("images", options.get("images", 1), MOST_IMAGES) or 1
     batch = whole("batch", options.get("batch"), images)
-    money = {name: options[name] for name in ("electricity", "pue", "years", "utilization", "cny") if name in options}  # type: ignore[literal-required]
     budget = options.get("budget_usd_per_hour")
     job, notes = job_of(found, options)
     return RunQuestion(
@@ -105,7 +104,13 @@ def run_question(model: str, cards: str | None = None, **options: Unpack[RunOpti
         job=job,
         images=images,
         cards=tuple(parse_cards(cards if cards is not None else "all" if budget else POPULAR)),
-        assumptions=assumptions(**money),
+        assumptions=assumptions(
+            electricity=options.get("electricity"),
+            pue=options.get("pue"),
+            years=options.get("years"),
+            utilization=options.get("utilization"),
+            cny=options.get("cny"),
+        ),
         batch=batch,
         engine=None if engine in ("auto", "") else pipeline_engine(engine),
         weights=formats(options.get("weights", "auto")),
