@@ -1,8 +1,8 @@
 """The pipelines of images and video that Cardwise knows: ids, aliases, the fields of their components, and what their classes do.
 
-data/diffusion/index.csv lists every pipeline with the file of its family; a family file holds one table per pipeline and the components that
-it names; components that several families share are in components.toml, the classes' rules in pipelines.toml. Loading one pipeline parses the
-index, those two and one family file. A name is matched exactly: id, alias, or without its organisation.
+data/diffusion/index.csv lists every pipeline with the file of its family; a family file holds one table per pipeline and the components
+that it names; components that several families share are in components.toml, the classes' rules in pipelines.toml. Loading one pipeline
+parses the index, those two and one family file. A name is matched exactly: id, alias, or without its organisation.
 """
 
 from __future__ import annotations
@@ -16,15 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cardwise.catalogue.load import forgets, user_files
+from cardwise.catalogue.load import COMPONENTS, PIPELINES, forgets, user_files
 from cardwise.catalogue.models import model_facts, plain
 from cardwise.errors import AmbiguousName, BadFile, UnknownName
 
 DATA = Path(__file__).with_name("data") / "diffusion"
 SHARED, RULES = DATA / "components.toml", DATA / "pipelines.toml"
-PIPELINES, COMPONENTS = "pipelines", "components"
-TABLES = frozenset({PIPELINES, COMPONENTS})
-"""Tables of a person's file that describe pipelines."""
 MAX_DEPTH = 4
 OWN_KEYS = ("source", "like", "aliases", "notes", "model", "class")
 
@@ -187,7 +184,9 @@ def _merged(id: str, depth: int) -> dict[str, Any]:
     if like is None:
         return {**own, "files": [entry.file]}
     if depth >= MAX_DEPTH or like not in _index():
-        raise BadFile(f"{entry.file}: {id} is like {like!r}, which is not in the catalogue or itself like others more than {MAX_DEPTH} deep")
+        raise BadFile(
+            f"{entry.file}: {id} is like {like!r}, which is not in the catalogue or itself like others more than {MAX_DEPTH} deep"
+        )
     base = _merged(like, depth + 1)
     own[COMPONENTS] = {**base.get(COMPONENTS, {}), **own.get(COMPONENTS, {})}
     return {**base, **own, "files": [entry.file, *base["files"]]}

@@ -6,6 +6,7 @@ Order: a folder of a pipeline that exists, then the catalogue and the person's f
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def _nearer_than_models(name: str) -> bool:
         models.model_id(name)
     except UnknownName as unknown:
         near = pipelines.nearest_pipelines(name, 1)
-        return bool(near) and not unknown.nearest
+        wanted = models.plain(name)[:100]
+        model = max((SequenceMatcher(None, wanted, models.plain(other)).ratio() for other in unknown.nearest), default=0.0)
+        return bool(near) and near[0][1] > model
     except CardwiseError:
         pass
     return False

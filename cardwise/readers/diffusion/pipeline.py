@@ -64,7 +64,9 @@ def names(rule: Fields, key: str) -> Mapping[str, object]:
 
 
 def _autoencoder(rule: Fields, components: Mapping[str, Fields]) -> Autoencoder:
-    return read_autoencoder(needed(rule, rule.text("autoencoder", default="vae"), components))
+    """Its field force_upcast is obeyed by some classes only."""
+    read = read_autoencoder(needed(rule, rule.text("autoencoder", default="vae"), components))
+    return replace(read, upcast=read.upcast and rule.flag("upcasts"))
 
 
 def _denoisers(rule: Fields, components: Mapping[str, Fields], autoencoder: Autoencoder) -> Iterator[Denoiser]:
