@@ -29,26 +29,32 @@ class Canvas:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """A number of rows or keys: `fixed` + `prompt` x prompt tokens + `share` x positions of the grid of `side` and `stride`."""
+    """A number of rows or keys: `fixed` + `prompt` x prompt tokens + `share` x positions of the grid of `side` and `stride`.
+
+    `later`: of that grid only what comes after the first frame, which some causal networks let pass.
+    """
 
     fixed: float = 0.0
     prompt: float = 0.0
     share: float = 0.0
     side: int = 0
     stride: int = 0
+    later: bool = False
 
     def at(self, canvas: Canvas) -> float:
         """The number on a canvas."""
-        grid = self.share * canvas.positions(self.side, self.stride) if self.share else 0.0
-        return self.fixed + self.prompt * canvas.prompt_tokens + grid
+        positions = canvas.positions(self.side, self.stride) if self.share else 0.0
+        if self.later:
+            positions -= canvas.positions(self.side, 0)
+        return self.fixed + self.prompt * canvas.prompt_tokens + self.share * positions
 
     def __add__(self, other: Extent) -> Extent:
         """Tokens of both, one after the other. Two grids must be the same grid."""
-        grids = [(e.side, e.stride) for e in (self, other) if e.share]
+        grids = [(e.side, e.stride, e.later) for e in (self, other) if e.share]
         if len(set(grids)) > 1:
             raise ValueError(f"extents over two grids cannot be one: {grids}")
-        side, stride = grids[0] if grids else (0, 0)
-        return Extent(self.fixed + other.fixed, self.prompt + other.prompt, self.share + other.share, side, stride)
+        side, stride, later = grids[0] if grids else (0, 0, False)
+        return Extent(self.fixed + other.fixed, self.prompt + other.prompt, self.share + other.share, side, stride, later)
 
 
 ONE = Extent(fixed=1.0)
@@ -168,12 +174,17 @@ class Network:
     """One network: `name` is its class as its library calls it, `ops` what one sample passes through once.
 
     `blocks`: equal blocks that offloading can move one at a time. `held`: tensors alive at the peak besides an operator's own.
+    `window`: frames of the video that it takes at a time (0: all), so that its peak is that of a canvas of so many frames, the whole
+    output apart. `step`: frames from one window to the next, what they share is computed twice; 0: windows follow each other and hand
+    on what the next one needs, so that their work is that of the whole.
     """
 
     name: str
     ops: tuple[Op, ...]
     blocks: int = 1
     held: tuple[Held, ...] = ()
+    window: int = 0
+    step: int = 0
 
     @property
     def parameters(self) -> int:
@@ -185,8 +196,7 @@ class Network:
 class Autoencoder:
     """Between pixels and latents: `side` pixels each way and `stride` frames a latent position (0: pictures only), `channels` deep.
 
-    `upcast`: half-precision runs decode in 32 bit (diffusers' force_upcast: the activations overflow FP16). `chunk`: latent frames that the
-    decoder works on at a time (0: all).
+    `upcast`: half-precision runs decode in 32 bit (diffusers' force_upcast: the activations overflow FP16).
     """
 
     encoder: Network
@@ -195,7 +205,6 @@ class Autoencoder:
     stride: int
     channels: int
     upcast: bool = False
-    chunk: int = 0
 
     @property
     def parameters(self) -> int:

@@ -70,7 +70,7 @@ class Pipeline:
 @dataclass(frozen=True, slots=True)
 class Job:
     """One run of a pipeline: `batch` pictures or videos of `width` x `height` pixels and `frames` frames at once, in `steps` steps of
-    `passes` network passes each.
+    `passes` network passes each. `evaluations`: of the network in all, as the scheduler makes them of the steps (0: one a step).
     """
 
     width: int
@@ -79,6 +79,12 @@ class Job:
     passes: int
     frames: int = 1
     batch: int = 1
+    evaluations: int = 0
+
+    @property
+    def evaluated(self) -> int:
+        """Times that the denoiser is asked."""
+        return self.evaluations or self.steps
 
     def canvas(self, prompt_tokens: int = 0) -> Canvas:
         """What a network with a prompt of so many tokens sees."""

@@ -24,7 +24,15 @@ from cardwise.passes.step import EngineStep
 PRIOR = efficiency_of({}, {})
 
 
-def step(model: str, card: Accelerator | str, tensor: int = 1, weights: str = "bf16", pipeline: int = 1, **changes: float) -> EngineStep:
+def step(
+    model: str,
+    card: Accelerator | str,
+    tensor: int = 1,
+    weights: str = "bf16",
+    pipeline: int = 1,
+    state_bits: float = 32.0,
+    **changes: float,
+) -> EngineStep:
     found = accelerator(card) if isinstance(card, str) else card
     return EngineStep(
         architecture(model),
@@ -34,6 +42,7 @@ def step(model: str, card: Accelerator | str, tensor: int = 1, weights: str = "b
         weight_format(weights),
         cache_format("fp16"),
         replace(PRIOR, **changes),  # type: ignore[arg-type]
+        state_bits=state_bits,
     )
 
 
@@ -235,3 +244,14 @@ def test_a_mixed_step_is_never_shorter_than_either_part(decodes: float, prefill:
     mixed = priced.seconds(decodes, decodes * 500, prefill, prefill**2 / 2, 1.0)
     assert mixed >= priced.seconds(decodes, decodes * 500)
     assert mixed >= priced.seconds(0.0, 0.0, prefill, prefill**2 / 2, 1.0)
+
+
+def test_a_decode_moves_the_state_in_the_width_that_the_engine_keeps_unless_the_model_states_one() -> None:
+    def moved(model: str, bits: float) -> float:
+        batch = Batch(decodes=8.0, context=8.0 * 1000.0, outputs=8.0)
+        return sum(float(o.work.kv_bytes) for o in step(model, "H200 SXM", state_bits=bits).operators(batch) if o.group == "recurrence")
+
+    next_elements, convolution = 36 * 32 * 128 * 128, 36 * 3 * 8192  # Qwen3-Next: 36 layers, 32 heads of 128 x 128, 3 taps over 8192
+    assert moved("Qwen/Qwen3-Next-80B-A3B-Instruct", 16.0) == pytest.approx(2 * 8 * 2 * (next_elements + convolution))
+    assert moved("Qwen/Qwen3-Next-80B-A3B-Instruct", 32.0) == pytest.approx(2 * 8 * (4 * next_elements + 2 * convolution))
+    assert moved("Qwen/Qwen3.5-35B-A3B", 16.0) == moved("Qwen/Qwen3.5-35B-A3B", 32.0)  # its configuration states fp32

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from cardwise.calibration.cases import Case
-from cardwise.calibration.effects import Slot, read_effects, read_slots, slot_values
+from cardwise.calibration.effects import Effect, Slot, read_effects, read_slots, slot_values
 from cardwise.calibration.run_setup import RunSetup, element_bytes
 from cardwise.catalogue.diffusion_engines import process_memory
 from cardwise.catalogue.load import read_toml
@@ -31,8 +32,14 @@ def run_slots() -> tuple[Slot, ...]:
 
 
 @lru_cache(maxsize=1)
+def fitted_runs() -> Mapping[tuple[str, str], Effect]:
+    """Fitted effects of images and video by (slot, key)."""
+    return read_effects("calibration/run_effects.csv")
+
+
+@lru_cache(maxsize=1)
 def _fitted() -> dict[tuple[str, str], float]:
-    return {pair: effect.log_factor for pair, effect in read_effects("calibration/run_effects.csv").items()}
+    return {pair: effect.log_factor for pair, effect in fitted_runs().items()}
 
 
 @lru_cache(maxsize=1024)
@@ -80,6 +87,7 @@ def memory_rules(
         reserved=held,
         other_bytes=process_memory().context_bytes if measure == "card" else 0.0,
         tile_pixels=process_memory().tile_pixels,
+        large_encoder=process_memory().large_encoder,
     )
 
 

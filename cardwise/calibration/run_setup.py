@@ -161,6 +161,7 @@ def stored(execution: Execution, card: Accelerator) -> Stored:
         unpacked_bytes=moved,
         host_flops_per_s=process_memory().host_flops_per_s,
         host_bytes_per_s=host_bytes_per_s(card),
+        large_encoder=process_memory().large_encoder,
     )
 
 

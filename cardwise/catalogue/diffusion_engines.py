@@ -45,11 +45,14 @@ class Unpacking:
 
 @dataclass(frozen=True, slots=True)
 class ProcessMemory:
-    """Bytes of a process beside its tensors; FLOP/s of the host for encoders that stay there; pixels of a decoder's tile."""
+    """Bytes of a process beside its tensors; FLOP/s of the host for encoders that stay there; pixels of a decoder's tile; parameters from
+    which a text encoder is quantised or kept on the host.
+    """
 
     context_bytes: float
     host_flops_per_s: float
     tile_pixels: int
+    large_encoder: int
 
 
 @lru_cache(maxsize=1)
@@ -99,4 +102,9 @@ def unpackings() -> Mapping[str, Unpacking]:
 @lru_cache(maxsize=1)
 def process_memory() -> ProcessMemory:
     entry = _data()["memory"]
-    return ProcessMemory(entry["context_gib"] * GIB, float(entry["host_flops_per_s"]), int(entry["tile_pixels"]))
+    return ProcessMemory(
+        entry["context"]["gib"] * GIB,
+        float(entry["host"]["flops_per_s"]),
+        int(entry["tile"]["pixels"]),
+        int(entry["large_encoder"]["parameters"]),
+    )

@@ -88,6 +88,13 @@ def _fabric(accelerator: Accelerator, count: int, said: str) -> Link | None:
     return Link(table["name"], table["kind"], rate, True, f"{table['source']}; {accelerator.source}", accelerator.generation)
 
 
+def pcie_bytes_per_s(accelerator: Accelerator) -> float:
+    """One direction of a card's link to the host. Unified memory is its own; raises MissingFact when no source states PCIe."""
+    if accelerator.unified_memory:
+        return accelerator.bandwidth_bytes_per_s
+    return _pcie(accelerator, "").bytes_per_s
+
+
 def _pcie(accelerator: Accelerator, said: str) -> Link:
     generation, _, lanes = accelerator.pcie.partition(" x")
     table = next((entry for entry in _tables()["pcie"] if entry["generation"] == generation), None)

@@ -7,16 +7,15 @@ from typing import Annotated
 
 import typer
 
-from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Picture, Sources, given, said, takes
+from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Picture, Sources, Training, given, takes
+from cardwise.commands.pictures import check_language_model, print_run, print_run_explained, run_options
 from cardwise.commands.printing import check_language, width, write, write_json
-from cardwise.errors import BadInput
+from cardwise.errors import BadInput, NotSupported
 
-RUN_OPTIONS = frozenset({"--batch", "--engine", "--weights", "--link"})
-"""Options of language models that pipelines of images and video have too."""
 CARDS_HELP = 'Cards, with commas: "RTX 4090, 8x H100 SXM", or all. Without a count, the smallest counts that fit are found.'
 
 
-@takes(load=Load, choice=Choice, picture=Picture, money=Money, sources=Sources, form=Form)
+@takes(load=Load, choice=Choice, picture=Picture, training=Training, money=Money, sources=Sources, form=Form)
 def plan(
     model: Annotated[str, MODEL],
     cards: Annotated[
@@ -28,20 +27,27 @@ def plan(
     load: Load,
     choice: Choice,
     picture: Picture,
+    training: Training,
     money: Money,
     sources: Sources,
     form: Form,
 ) -> None:
-    """Which cards run MODEL, how many, how fast, at what cost."""
+    """Which cards run MODEL, or train it with --train, how many, how fast, at what cost."""
+    from cardwise.commands.training import plan_training, refuse_training
     from cardwise.planning import facade
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
     if facade.is_pipeline(model):
-        return _plan_run(model, cards, budget_usd_per_hour, full, load, choice, picture, money, sources, form)
-    misplaced = said(picture)
-    if misplaced:
-        raise BadInput(f"{misplaced[0]} is for models of images and video; {model} is a language model: leave it out")
+        if training.train:
+            raise NotSupported(f"training is predicted for language models; {model} makes pictures: ask without --train")
+        refuse_training(training)
+        asked = run_options(model, load, choice, picture, money)
+        return print_run(facade.plan_run(model, cards, budget_usd_per_hour=budget_usd_per_hour, **asked), form, full)
+    check_language_model(model, picture)
+    if training.train:
+        return plan_training(model, cards, budget_usd_per_hour, full, training, load, choice, money, sources, form)
+    refuse_training(training)
     answer = facade.plan(model, cards, budget_usd_per_hour=budget_usd_per_hour, **given(load, choice, money, sources))
     if form.json:
         from cardwise.reports.records import plan_record
@@ -52,44 +58,14 @@ def plan(
     write(plan_text(answer, lang, width(), full))
 
 
-def _plan_run(
-    model: str,
-    cards: str | None,
-    budget: float | None,
-    full: bool,
-    load: Load,
-    choice: Choice,
-    picture: Picture,
-    money: Money,
-    sources: Sources,
-    form: Form,
-) -> None:
-    """`plan` for a pipeline of images or video."""
-    from cardwise.planning import facade
-
-    misplaced = [name for name in (*said(load), *said(choice)) if name not in RUN_OPTIONS]
-    if misplaced:
-        raise BadInput(f"{misplaced[0]} is for language models; {model} makes pictures: leave it out")
-    asked = {**given(picture, money), "batch": load.batch, "engine": choice.engine, "weights": choice.weights, "link": choice.link}
-    answer = facade.plan_run(
-        model, cards, budget_usd_per_hour=budget, **{name: value for name, value in asked.items() if value is not None}
-    )
-    if form.json:
-        from cardwise.reports.run_records import run_record
-
-        return write_json(run_record(answer))
-    from cardwise.reports.run_text import run_text
-
-    write(run_text(answer, check_language(form.lang), width(), full))
-
-
-@takes(load=Load, choice=Choice, money=Money, sources=Sources, form=Form)
+@takes(load=Load, choice=Choice, picture=Picture, money=Money, sources=Sources, form=Form)
 def explain(
     model: Annotated[str, MODEL],
     cards: Annotated[str, typer.Option("--cards", help='One kind of card: "8x RTX 4090". Without a count, the smallest that fits.')],
     *,
     load: Load,
     choice: Choice,
+    picture: Picture,
     money: Money,
     sources: Sources,
     form: Form,
@@ -99,6 +75,9 @@ def explain(
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
+    if facade.is_pipeline(model):
+        return print_run_explained(facade.explain_run(model, cards, **run_options(model, load, choice, picture, money)), form)
+    check_language_model(model, picture)
     explained = facade.explain(model, cards, **given(load, choice, money, sources))
     if form.json:
         from cardwise.reports.layout_records import explain_record
@@ -128,6 +107,8 @@ def simulate(
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
+    if facade.is_pipeline(model):
+        raise BadInput(f"simulate follows requests of a language model; {model} makes pictures one run after the other: ask cardwise plan")
     simulated = facade.simulate(model, cards, load_file, **given(load, choice, money, sources))
     if form.json:
         from cardwise.reports.layout_records import simulate_record

@@ -5,6 +5,9 @@ A multiply and an add are two FLOPs, as torch's FlopCounterMode counts them. Sou
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from cardwise.laws.roofline import Amount
 from cardwise.network import Attention, Canvas, Convolution, Linear, Network, Op, Pointwise
 
@@ -47,9 +50,29 @@ def launches(op: Op) -> float:
     return float(op.count * op.launches if isinstance(op, Pointwise) else op.count)
 
 
+def canvases(network: Network, canvas: Canvas) -> tuple[Canvas, ...]:
+    """What the operators of a network run on, one after the other; their work is the sum. One canvas unless its windows overlap."""
+    if not network.step or canvas.frames < network.window:
+        return (canvas,)
+    starts = range(0, canvas.frames, network.step)
+    return tuple(replace(canvas, frames=min(network.window, canvas.frames - start)) for start in starts)
+
+
+def runs(network: Network, canvas: Canvas) -> int:
+    """Times that each kernel of a network is launched in one pass: its windows."""
+    if not network.window or network.step:
+        return len(canvases(network, canvas))
+    return math.ceil(canvas.frames / network.window)
+
+
+def peak_canvas(network: Network, canvas: Canvas) -> Canvas:
+    """The canvas of its operators at the memory peak: that of one window. Latents and the finished video stay whole beside it."""
+    return replace(canvas, frames=min(canvas.frames, network.window)) if network.window else canvas
+
+
 def network_flops(network: Network, canvas: Canvas, batch: float = 1.0) -> float:
     """FLOPs of one pass of `batch` samples."""
-    return sum(flops(op, canvas, batch) for op in network.ops)
+    return sum(flops(op, part, batch) for part in canvases(network, canvas) for op in network.ops)
 
 
 HEAD_MULTIPLE = 32

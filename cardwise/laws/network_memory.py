@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cardwise.laws.network import score_elements
+from cardwise.laws.network import peak_canvas, score_elements
 from cardwise.network import Attention, Canvas, Convolution, Linear, Network, Op
 
 SCORE_COPIES = 2.0
@@ -28,6 +28,7 @@ def op_elements(op: Op, canvas: Canvas, batch: float, fused: bool) -> float:
 
 
 def peak_elements(network: Network, canvas: Canvas, batch: float = 1.0, *, fused: bool = True) -> float:
-    """Elements of activations at the peak of one pass: the largest operator's, and what is held beside it."""
+    """Elements of activations at the peak of one pass: the largest operator's, and what is held beside it, in one window of frames."""
+    canvas = peak_canvas(network, canvas)
     held = sum(item.positions.at(canvas) * item.width for item in network.held) * batch
     return held + max((op_elements(op, canvas, batch, fused) for op in network.ops), default=0.0)

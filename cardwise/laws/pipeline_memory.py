@@ -29,14 +29,15 @@ class StageMemory:
 class MemoryRules:
     """How a run keeps its tensors. Bytes of an element: of activations (`width`), of quantised matrices of denoiser and large encoder (0:
     not quantised), of the decoder (`decoder_width`). `activation_factor`: activations alive per byte of the largest operator's; `reserved`:
-    what the allocator holds per byte in use; `other_bytes`: context of the process.
+    what the allocator holds per byte in use; `other_bytes`: context of the process. `large_encoder`: parameters beyond which a text encoder
+    counts as large.
     """
 
     width: float
     decoder_width: float
     denoiser_bytes: float = 0.0
     encoder_bytes: float = 0.0
-    large_encoder: int = 2_000_000_000
+    large_encoder: int = 0
     activation_factor: float = 1.0
     reserved: float = 1.0
     other_bytes: float = 0.0
@@ -61,7 +62,9 @@ def stage_memory(pipeline: Pipeline, job: Job, execution: Execution, rules: Memo
     everything = sum(c.weights_bytes for c in components)
     stages: dict[str, StageMemory] = {}
     for c in components:
-        kept = {"none": everything, "model": c.weights_bytes, "sequential": 2.0 * c.weights_bytes / max(c.blocks, 1)}[execution.offload]
+        kept = {"none": everything, "model": c.weights_bytes, "sequential": min(1.0, 2.0 / max(c.blocks, 1)) * c.weights_bytes}[
+            execution.offload
+        ]
         found = StageMemory(c.stage, kept * rules.reserved, c.activation_bytes * rules.reserved, rules.other_bytes)
         if c.stage not in stages or found.total_bytes > stages[c.stage].total_bytes:
             stages[c.stage] = found
@@ -83,18 +86,16 @@ def _components(pipeline: Pipeline, job: Job, execution: Execution, rules: Memor
         canvas, batch = job.canvas(encoder.tokens), job.batch * min(job.passes, 2)
         yield _Component("encode", weights, encoder.network.blocks, _alive(encoder.network, canvas, batch, fused, rules.width, rules))
     split = execution.split
-    batch = job.batch * job.passes / min(split.guidance, job.passes) / split.sequence
+    samples = job.batch * job.passes / min(split.guidance, job.passes) / split.sequence
     for denoiser in pipeline.denoisers:
         weights = stored_bytes(denoiser.network, rules.width, rules.denoiser_bytes) / (split.cards if split.sharded else 1)
-        alive = _alive(denoiser.network, job.canvas(pipeline.prompt_tokens), batch, fused, rules.width, rules)
+        alive = _alive(denoiser.network, job.canvas(pipeline.prompt_tokens), samples, fused, rules.width, rules)
         yield _Component("denoise", weights, denoiser.network.blocks, alive)
     yield _decoder(pipeline, job, execution, rules, fused)
 
 
 def _decoder(pipeline: Pipeline, job: Job, execution: Execution, rules: MemoryRules, fused: bool) -> _Component:
     autoencoder, canvas = pipeline.autoencoder, job.canvas()
-    if autoencoder.chunk and autoencoder.stride:
-        canvas = replace(canvas, frames=min(canvas.frames, 1 + (autoencoder.chunk - 1) * autoencoder.stride))
     batch = job.batch if execution.decoder == "whole" else 1
     if execution.decoder == "tiled":
         canvas = replace(canvas, width=min(canvas.width, rules.tile_pixels), height=min(canvas.height, rules.tile_pixels))

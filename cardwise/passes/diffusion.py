@@ -19,7 +19,7 @@ from cardwise.pipeline import Job, Pipeline
 class Stored:
     """How weights are kept: bytes an element of the denoiser's and of the large encoder's matrices (0: as wide as activations), and bytes
     moved per element and pass to unpack the denoiser's. `host_flops_per_s`: of encoders that stay on the host; `host_bytes_per_s`: between
-    host and card.
+    host and card. `large_encoder`: parameters beyond which a text encoder counts as large.
     """
 
     denoiser_bytes: float = 0.0
@@ -27,6 +27,7 @@ class Stored:
     unpacked_bytes: float = 0.0
     host_flops_per_s: float = 0.0
     host_bytes_per_s: float = 0.0
+    large_encoder: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class PipelineRun:
         stored = self._stored.encoder_bytes
         for encoder in self.pipeline.encoders:
             batch = self.job.batch * min(self.job.passes, 2)
-            large = encoder.network.parameters > LARGE_ENCODER
+            large = encoder.network.parameters > self._stored.large_encoder
             work = network_work(encoder.network, self.job.canvas(encoder.tokens), batch, whole, stored if large else 0.0)
             weights = stored_bytes(encoder.network, WIDTHS[whole.precision], stored if large else 0.0)
             moved = weights if self.execution.offload != "none" and not self.execution.encoders_on_host else 0.0
@@ -126,7 +127,7 @@ class PipelineRun:
         for denoiser in self.pipeline.denoisers:
             work = network_work(denoiser.network, canvas, batch, execution, stored.denoiser_bytes, stored.unpacked_bytes)
             weights = stored_bytes(denoiser.network, WIDTHS[execution.precision], stored.denoiser_bytes)
-            steps = job.steps * denoiser.share
+            steps = job.evaluated * denoiser.share
             moved = {"none": 0.0, "model": weights / max(steps, 1.0), "sequential": weights}[execution.offload]
             cards = execution.split.cards
             gathered = weights * (cards - 1) / cards if execution.split.sharded and cards > 1 else 0.0
@@ -140,10 +141,6 @@ class PipelineRun:
         work = network_work(autoencoder.decoder, self.job.canvas(), self.job.batch, execution)
         moved = autoencoder.parameters * WIDTHS[precision] if self.execution.offload != "none" else 0.0
         return _Part("decode", "vae", 1.0, work, rates(self._accelerator, execution), execution, moved)
-
-
-LARGE_ENCODER = 2_000_000_000
-"""Parameters from which a text encoder is quantised or kept on the host like the denoiser: T5-XXL and language models, not CLIP."""
 
 
 def _uncompiled(execution: Execution) -> str:

@@ -87,8 +87,13 @@ def network_work(
     """
     width = WIDTHS[execution.precision]
     split = execution.split
-    share = 1.0 / split.sequence
-    entries = [_entry(op, canvas, batch * share, execution, width, weight_bytes or width, unpacked_bytes) for op in network.ops]
+    windows = law.canvases(network, canvas)
+    repeated = law.runs(network, canvas) / len(windows)
+    entries = [
+        _entry(op, part, batch / split.sequence, execution, width, weight_bytes or width, unpacked_bytes)
+        for part in windows
+        for op in network.ops
+    ]
     sent, count = 0.0, 0
     if split.sequence > 1:
         for op in network.ops:
@@ -96,7 +101,8 @@ def network_work(
                 sent += law.exchanged_elements(op, canvas, split.ulysses, split.ring, batch) * width
                 count += op.count * ((4 if split.ulysses > 1 else 0) + split.ring - 1)
     kinds, flops, rows, depth, moved, weights, launches = np.array([entry[1:] for entry in entries], dtype=float).T
-    names = tuple(op.name for op in network.ops)
+    names = tuple(entry[0] for entry in entries)
+    launches, weights = launches * repeated, weights * repeated
     return NetworkWork(names, kinds.astype(np.int64), flops, rows, depth, moved, weights, launches, message_bytes=sent, messages=count)
 
 

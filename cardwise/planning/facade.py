@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from cardwise.calibration.cases import BrokenRow
     from cardwise.planning.compare import Comparison
     from cardwise.planning.explain import Explanation
+    from cardwise.planning.run_explain import RunExplanation
     from cardwise.planning.run_question import RunOptions
     from cardwise.planning.simulate import Simulated
+    from cardwise.planning.training_asking import TrainingOptions
     from cardwise.run_answer import RunAnswer
+    from cardwise.training_answer import TrainingAnswer
 
 
 def plan(model: str, cards: str | None = None, **options: Unpack[Options]) -> Answer:
@@ -49,6 +52,22 @@ def plan_run(model: str, cards: str | None = None, **options: Unpack[RunOptions]
     from cardwise.planning.run_search import plan_run as search
 
     return beside_runs(search(run_question(model, cards, **options)))
+
+
+def explain_run(model: str, cards: str, **options: Unpack[RunOptions]) -> RunExplanation:
+    """The fastest way of making images or video with `model` on one kind of card, in depth. Raises CardwiseError."""
+    from cardwise.planning.run_explain import explain_run as explained
+    from cardwise.planning.run_question import run_question
+
+    return explained(run_question(model, cards, **options))
+
+
+def plan_training(model: str, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingAnswer:
+    """Which of `cards` train `model`, in which layout, how fast, in how many days, at what cost. Raises CardwiseError."""
+    from cardwise.planning.training import plan_training as planned
+    from cardwise.planning.training_asking import training_question
+
+    return planned(training_question(model, cards, **options))
 
 
 def explain(model: str, cards: str, **options: Unpack[Options]) -> Explanation:

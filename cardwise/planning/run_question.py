@@ -10,6 +10,7 @@ from cardwise.catalogue.accelerators import parse_cards
 from cardwise.catalogue.diffusion_engines import PipelineEngine, pipeline_engine
 from cardwise.catalogue.formats import weight_format
 from cardwise.catalogue.links import SAID as LINKS
+from cardwise.catalogue.schedulers import scheduler
 from cardwise.economics import CostAssumptions
 from cardwise.errors import BadInput
 from cardwise.execution import OFFLOADS
@@ -28,15 +29,17 @@ LISTED = ("fp32", "fp16", "bf16", "fp8", "int8", "nf4", "q8_0", "q4_k_m")
 class RunOptions(TypedDict, total=False):
     """Everything that may be said besides the model and the cards; each has a default, mostly the pipeline's own.
 
-    width, height: pixels. steps: denoising steps. images: pictures or clips in all (1). frames: of a clip. guidance: scale; at most 1 runs
-    one pass a step. batch: pictures at once; the best when not said. engine: diffusers, compiled-diffusers, tensorrt ... or auto.
-    weights: fp16, bf16, fp32, fp8, int8, nf4, q8_0 ... with commas, or auto. offload: none, model, sequential or auto. tiling: the decoder
-    works in tiles. rent, price, electricity, pue, years, utilization, cny: as for language models. link: between cards.
+    width, height: pixels. steps: denoising steps. scheduler: euler, heun, dpm++2m ...; it sets the evaluations of a step. images: pictures
+    or clips in all (1). frames: of a clip. guidance: scale; at most 1 runs one pass a step. batch: pictures at once; the best when not
+    said. engine: diffusers, compiled-diffusers, tensorrt ... or auto. weights: fp16, bf16, fp32, fp8, int8, nf4, q8_0 ... with commas, or
+    auto. offload: none, model, sequential or auto. tiling: the decoder works in tiles. rent, price, electricity, pue, years, utilization,
+    cny: as for language models. link: between cards.
     """
 
     width: int | None
     height: int | None
     steps: int | None
+    scheduler: str
     images: int
     frames: int | None
     guidance: float | None
@@ -94,7 +97,6 @@ def run_question(model: str, cards: str | None = None, **options: Unpack[RunOpti
     engine = options.get("engine", "auto").strip().lower()
     images = whole("images", options.get("images", 1), MOST_IMAGES) or 1
     batch = whole("batch", options.get("batch"), images)
-    money = {name: options[name] for name in ("electricity", "pue", "years", "utilization", "cny") if name in options}  # type: ignore[literal-required]
     budget = options.get("budget_usd_per_hour")
     job, notes = job_of(found, options)
     return RunQuestion(
@@ -102,7 +104,13 @@ def run_question(model: str, cards: str | None = None, **options: Unpack[RunOpti
         job=job,
         images=images,
         cards=tuple(parse_cards(cards if cards is not None else "all" if budget else POPULAR)),
-        assumptions=assumptions(**money),
+        assumptions=assumptions(
+            electricity=options.get("electricity"),
+            pue=options.get("pue"),
+            years=options.get("years"),
+            utilization=options.get("utilization"),
+            cny=options.get("cny"),
+        ),
         batch=batch,
         engine=None if engine in ("auto", "") else pipeline_engine(engine),
         weights=formats(options.get("weights", "auto")),
@@ -134,7 +142,9 @@ def job_of(found: Pipeline, options: RunOptions) -> tuple[Job, tuple[str, ...]]:
     notes = []
     if guidance is not None and guidance > 1 and found.passes == 1:
         notes.append(f"guidance of {found.name} is distilled into the network: one pass a step at any scale")
-    return Job(width, height, steps, passes, _frames(found, options)), tuple(notes)
+    named = options.get("scheduler", "")
+    evaluations = scheduler(named).evaluations(steps) if named else 0
+    return Job(width, height, steps, passes, _frames(found, options), evaluations=evaluations), tuple(notes)
 
 
 def _frames(found: Pipeline, options: RunOptions) -> int:

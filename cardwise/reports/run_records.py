@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cardwise.planning.run_explain import RunExplanation
+from cardwise.reports.layout_records import efficiency
 from cardwise.reports.records import Record, assumptions, document, estimate, evidence, hour
 from cardwise.run_answer import MemoryNeed, RunAnswer, RunOption, RunRefusal, StagePeak
 
@@ -29,6 +31,31 @@ def run_record(answer: RunAnswer) -> Record:
         "notes": list(answer.notes),
     }
     return document("run", 1, body)
+
+
+def run_explain_record(e: RunExplanation) -> Record:
+    """cardwise.run_explain/1"""
+    names = ("group", "seconds", "flops", "weight_bytes", "activation_bytes", "launches", "bound")
+    body = {
+        "model": e.answer.model,
+        "task": e.answer.task,
+        "runs": e.option is not None,
+        "option": None if e.option is None else option(e.option),
+        "refusals": [refusal(one) for one in e.answer.refusals],
+        "stages": [
+            {
+                "stage": stage.stage,
+                "component": stage.component,
+                "repeats": stage.repeats,
+                "pass_s": stage.pass_s,
+                "operators": [{name: getattr(group, name) for name in names} for group in stage.groups],
+            }
+            for stage in e.stages
+        ],
+        "efficiencies": [efficiency(one) for one in e.slots],
+        "evidence": [evidence(one) for one in e.evidence],
+    }
+    return document("run_explain", 1, body)
 
 
 def option(value: RunOption) -> Record:

@@ -189,7 +189,7 @@ def basis(answer: RunAnswer, shown: Sequence[int], say: Words, width: int) -> st
 
 def prices(answer: RunAnswer, shown: Sequence[int], say: Words, width: int) -> str:
     """Where the prices are from."""
-    lines = {}
+    lines: dict[str, None] = {}
     for row in shown:
         option = answer.options[row]
         if option.cost.rent_source:

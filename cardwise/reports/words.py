@@ -15,7 +15,7 @@ from cardwise.layout import Layout
 from cardwise.quantities import GIB, significant
 from cardwise.workload import Workload
 
-FILE = Path(__file__).with_name("messages.toml")
+FILES = sorted(Path(__file__).parent.glob("messages*.toml"))
 UNKNOWN = "-"
 
 
@@ -49,9 +49,10 @@ class Words:
 @lru_cache(maxsize=4)
 def words(lang: str) -> Words:
     """The texts of `lang`: en or zh."""
-    data = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    texts = {key: entry[lang] for key, entry in data["text"].items()}
-    sentences = tuple((re.compile(entry["en"]), entry["zh"]) for entry in data["sentence"]) if lang == "zh" else ()
+    tables = [tomllib.loads(file.read_text(encoding="utf-8")) for file in FILES]
+    texts = {key: entry[lang] for data in tables for key, entry in data["text"].items()}
+    translated = (entry for data in tables for entry in data.get("sentence", ()))
+    sentences = tuple((re.compile(entry["en"]), entry["zh"]) for entry in translated) if lang == "zh" else ()
     return Words(lang, texts, sentences)
 
 

@@ -6,7 +6,8 @@ output scale of 1 is launched. Sources: diffusers/models/resnet.py, attention.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from cardwise.network import ONE, PROMPT, Attention, Convolution, Extent, Held, Linear, Op, Pointwise, grid
 
@@ -50,6 +51,11 @@ def pointwise(name: str, at: Extent, width: int, passes: float = 2.0, launches: 
     return Pointwise(name, at, width, count=count, passes=passes, launches=launches, parameters_each=parameters)
 
 
+def times(ops: Sequence[Op], count: int) -> list[Op]:
+    """The operators run `count` times, each time with weights of their own."""
+    return [replace(op, count=count * op.count) for op in ops] if count else []
+
+
 def group_norm(at: Extent, width: int) -> list[Op]:
     """One kernel that reads twice, since a group's statistics need all of it first, and writes once."""
     return [pointwise(NORMS, at, width, passes=1.0, launches=0), pointwise(NORMS, at, width, parameters=2 * width)]
@@ -77,7 +83,7 @@ def convolution(at: Extent, inputs: int, outputs: int, taps: int = 9, *, name: s
     return Convolution(name, at, inputs, outputs, taps, bias=bias)
 
 
-def resnet(level: Level, inputs: int, outputs: int, time: int | None, *, scale_shift: bool = False) -> Piece:
+def resnet(level: Level, inputs: int, outputs: int, time: int | None, *, scale_shift: bool = False) -> tuple[Piece, ...]:
     """ResnetBlock2D. `time`: width of the time embedding, None without; `scale_shift`: it scales and shifts the second norm."""
     at, pictures = level.at, level.pictures
     ops: list[Op] = [*group_norm(at, inputs), activation(at, inputs), convolution(at, inputs, outputs)]
@@ -90,10 +96,14 @@ def resnet(level: Level, inputs: int, outputs: int, time: int | None, *, scale_s
     if scale_shift:
         ops += [pointwise("modulation", pictures, outputs), pointwise("modulation", at, outputs, count=2)]
     ops += [activation(at, outputs), convolution(at, outputs, outputs)]
-    if inputs != outputs:
+    given = (Held(at, inputs),)
+    if inputs == outputs:
+        added = (*given, Held(at, outputs))
+    else:
         ops.append(convolution(at, inputs, outputs, taps=1))
-    ops += [residual(at, outputs), pointwise(NORMS, at, outputs)]  # the sum, divided by the output scale
-    return Piece(tuple(ops), (Held(at, inputs),))
+        added = (*given, Held(at, 2 * outputs))
+    end = (residual(at, outputs), pointwise(NORMS, at, outputs))  # the sum, and it divided by the output scale, beside what was added
+    return Piece(tuple(ops), given), Piece(end, added)
 
 
 def downsample(coarse: Level, width: int, *, pad: bool = False) -> Piece:
@@ -178,7 +188,7 @@ def spatial_transformer(level: Level, channels: int, heads: int, layers: int, co
     ways: list[Op] = [Linear(name, at, channels, inner), Linear(name, at, inner, channels)]
     if not linear:
         ways = [convolution(at, channels, inner, 1, name=name), convolution(at, inner, channels, 1, name=name)]
-    blocks = [op for _ in range(layers) for op in transformer_block(level, heads, head_dim, context)]
+    blocks = times(transformer_block(level, heads, head_dim, context), layers)
     ops = [*group_norm(at, channels), ways[0], *blocks, ways[1], copy(at, inner), residual(at, channels)]
     return Piece(tuple(ops), transformer_held(at, inner))
 

@@ -43,14 +43,31 @@ def counted(ops: Iterable[Op]) -> tuple[Op, ...]:
 
 
 def peak(stages: Sequence[Stage]) -> tuple[Held, ...]:
-    """What is held, by the stage and by the piece, where it is the most together with the largest operator's input and output."""
-    found: tuple[float, tuple[Held, ...]] = (-1.0, ())
+    """What is alive beside the network's largest operator so that both together are the most that is alive in any piece.
+
+    Where the most is alive beside another operator, what that one is smaller by is left out of the tensors held then.
+    """
+    most, own, largest = -1.0, 0.0, 0.0
+    held: tuple[Held, ...] = ()
     for stage in stages:
         for piece in stage.pieces:
-            held = stage.held + piece.held
-            alive = sum(h.positions.at(NOMINAL) * h.width for h in held) + max((_own(op) for op in piece.ops), default=0.0)
-            found = max(found, (alive, held), key=lambda item: item[0])
-    return _joined(found[1])
+            kept = stage.held + piece.held
+            running = max((_own(op) for op in piece.ops), default=0.0)
+            largest = max(largest, running)
+            alive = sum(h.positions.at(NOMINAL) * h.width for h in kept) + running
+            if alive > most:
+                most, held, own = alive, kept, running
+    return _lessened(_joined(held), largest - own)
+
+
+def _lessened(held: Sequence[Held], elements: float) -> tuple[Held, ...]:
+    """The tensors without so many elements of them, of those of most positions first."""
+    found = []
+    for h in sorted(held, key=lambda h: -h.positions.at(NOMINAL)):
+        width = max(h.width - round(elements / h.positions.at(NOMINAL)), 0)
+        elements = max(elements - h.width * h.positions.at(NOMINAL), 0.0)
+        found += [Held(h.positions, width)] if width else []
+    return tuple(found)
 
 
 def _own(op: Op) -> float:

@@ -23,6 +23,7 @@ from cardwise.readers.diffusion.convolutional import (
     self_attention,
     sinusoids,
     time_embedding,
+    times,
     transformer_block,
 )
 
@@ -48,7 +49,7 @@ def resnet_over_time(level: Level, inputs: int, outputs: int, time: int | None, 
     mixed = [*blend(at, outputs, by_picture=by_picture), copy(at, outputs)]
     given = Held(at, inputs)
     return (
-        resnet(level, inputs, outputs, time),
+        *resnet(level, inputs, outputs, time),
         Piece(tuple(ops), (given, Held(at, outputs))),
         Piece(tuple(mixed), (given, Held(at, 3 * outputs))),  # both tensors, and the first product beside the second and the sum
     )
@@ -86,10 +87,9 @@ def transformer_over_time(level: Level, channels: int, heads: int, layers: int, 
     width = heads * head_dim
     ops: list[Op] = [pointwise("transposes", level.plane, context), *group_norm(at, channels), Linear(name, at, channels, width)]
     ops += [sinusoids(pictures, channels), *time_embedding(pictures, channels, 4 * channels, channels)]
-    for _ in range(layers):
-        ops += transformer_block(level, heads, head_dim, context, states=pictures, keys=ONE)
-        ops += [pointwise("embeddings", at, width), *temporal_block(level, heads, head_dim, context)]
-        ops += blend(at, width, by_picture=True)
+    block = transformer_block(level, heads, head_dim, context, states=pictures, keys=ONE)
+    block += [pointwise("embeddings", at, width), *temporal_block(level, heads, head_dim, context), *blend(at, width, by_picture=True)]
+    ops += times(block, layers)
     ops += [Linear(name, at, width, channels), copy(at, width), residual(at, channels)]
     # the skip, both streams, the temporal block's input, hidden states, attention's output and normed input where its gate is applied
     return (Piece(tuple(ops), (Held(at, 7 * width), Held(level.plane, context))),)

@@ -48,7 +48,7 @@ def unet_2d_condition(fields: Fields) -> Network:
     scale_shift = _one_of(fields, "resnet_time_scale_shift", "default", ("default", "scale_shift")) == "scale_shift"
 
     def block(level: Level, inputs: int, outputs: int) -> tuple[Piece, ...]:
-        return (resnet(level, inputs, outputs, time, scale_shift=scale_shift),)
+        return resnet(level, inputs, outputs, time, scale_shift=scale_shift)
 
     middle = _middle(fields, levels[-1], channels[-1], block, attention)
     stages = u_shape(levels, channels, layers, block, attention.down, middle, attention.up)
