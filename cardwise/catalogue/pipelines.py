@@ -28,11 +28,12 @@ OWN_KEYS = ("source", "like", "aliases", "notes", "model", "class")
 
 @dataclass(frozen=True, slots=True)
 class ListedPipeline:
-    """One line of the index."""
+    """One line of the index. `parameters`: of all its components, None for a person's own."""
 
     id: str
     aliases: tuple[str, ...]
     file: str
+    parameters: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ def _index() -> Mapping[str, ListedPipeline]:
             listed[id] = ListedPipeline(id, tuple(aliases), str(path))
     with (DATA / "index.csv").open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
-            listed.setdefault(row["id"], ListedPipeline(row["id"], tuple(row["aliases"].split()), str(DATA / f"{row['family']}.toml")))
+            file = str(DATA / f"{row['family']}.toml")
+            listed.setdefault(row["id"], ListedPipeline(row["id"], tuple(row["aliases"].split()), file, int(row["parameters"])))
     return listed
 
 
@@ -183,11 +185,10 @@ def _merged(id: str, depth: int) -> dict[str, Any]:
     like = own.pop("like", None)
     if like is None:
         return {**own, "files": [entry.file]}
-    if depth >= MAX_DEPTH or like not in _index():
-        raise BadFile(
-            f"{entry.file}: {id} is like {like!r}, which is not in the catalogue or itself like others more than {MAX_DEPTH} deep"
-        )
-    base = _merged(like, depth + 1)
+    other = find_pipeline(like) if isinstance(like, str) else None
+    if depth >= MAX_DEPTH or other is None:
+        raise BadFile(f"{entry.file}: {id} is like {like!r}, which nothing knows or which is like others more than {MAX_DEPTH} deep")
+    base = _merged(other, depth + 1)
     own[COMPONENTS] = {**base.get(COMPONENTS, {}), **own.get(COMPONENTS, {})}
     return {**base, **own, "files": [entry.file, *base["files"]]}
 
