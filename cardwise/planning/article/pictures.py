@@ -33,13 +33,26 @@ from cardwise.run_answer import RunOption
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to run the model: an engine, a number type, fused attention or not. `title`, `title_zh`: in words."""
+    """One way to run the model: an engine, a number type, fused attention or not. `title`, `title_zh`: in words.
 
+    `refined`: the refiner works on every picture after it.
+    """
+
+    key: str
     title: str
     title_zh: str
     engine: str
     weights: str
     attention: str
+    refined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Seconds of all pictures in one way; `base`: the run of the model itself."""
+
+    all_s: Estimate
+    base: RunOption
 
 
 def asked() -> dict[str, Any]:
@@ -49,25 +62,38 @@ def asked() -> dict[str, Any]:
 
 def ways() -> list[Way]:
     """The ways of the article's data, fastest first."""
-    return [Way(w["title"]["en"], w["title"]["zh"], w["engine"], w["weights"], w["attention"]) for w in asked()["ways"]]
+    names = ("key", "engine", "weights", "attention")
+    return [
+        Way(title=w["title"]["en"], title_zh=w["title"]["zh"], refined=w.get("refined", False), **{name: w[name] for name in names})
+        for w in asked()["ways"]
+    ]
 
 
 @lru_cache(maxsize=8)
-def question(images: int) -> RunQuestion:
-    """The article's picture, so many of them."""
+def question(images: int, refiner: bool = False) -> RunQuestion:
+    """The article's picture, so many of them; or what the refiner does to them."""
     said = asked()
+    model, steps = (said["refiner"]["model"], said["refiner"]["steps"]) if refiner else (said["model"], said["steps"])
     names = ", ".join(f"1x {card.name}" for card in cards()[:2])
-    return run_question(said["model"], names, width=said["width"], height=said["height"], steps=said["steps"], images=images)
+    return run_question(model, names, width=said["width"], height=said["height"], steps=steps, images=images)
 
 
 forgets(question.cache_clear)
 
 
-def run(way: Way, card: Accelerator, images: int) -> RunOption | None:
+def run(way: Way, card: Accelerator, images: int) -> Timed | None:
     """All pictures on one card in one way; None where it does not fit."""
     made = replace(execution(pipeline_engine(way.engine), way.weights), attention=way.attention)
-    found = best(question(images), card, made, 1)
-    return found if isinstance(found, RunOption) else None
+    base = best(question(images), card, made, 1)
+    if not isinstance(base, RunOption):
+        return None
+    if not way.refined:
+        return Timed(base.all_s, base)
+    after = best(question(images, refiner=True), card, made, 1)
+    if not isinstance(after, RunOption):
+        return None
+    first, then = base.all_s, after.all_s
+    return Timed(Estimate(first.likely + then.likely, first.low + then.low, first.high + then.high), base)
 
 
 def launch_s(option: RunOption, card: Accelerator) -> float:
@@ -92,12 +118,12 @@ def ways_table(name: str, card: Accelerator) -> Table:
         cells: list[str] = []
         bound = "-"
         for images in counts:
-            option = run(way, card, images)
+            timed = run(way, card, images)
             cells += (
-                ["does not fit", "-"] if option is None else [interval(option.all_s), number(quoted(name, images) / option.all_s.likely)]
+                ["does not fit", "-"] if timed is None else [interval(timed.all_s), number(quoted(name, images) / timed.all_s.likely)]
             )
-            if option is not None and images == counts[0]:
-                bound = max(option.stages, key=lambda stage: stage.seconds).bound
+            if timed is not None and images == counts[0]:
+                bound = max(timed.base.stages, key=lambda stage: stage.seconds).bound
         rows.append((way.title, *cells, bound))
     header = ("way", *(text for n in counts for text in (f"{n} image{'s'[: n > 1]}, s", "quoted / predicted")), "bound by")
     header_zh = ("方式", *(text for n in counts for text in (f"{n} 张,秒", "文中 / 预测")), "瓶颈")
@@ -137,7 +163,7 @@ def _published() -> Iterator[Published]:
         seconds = {"it_s": 1 / value / batch, "images_per_s": 1 / value / float(row["steps"] or 1)}.get(row["metric"])
         seconds = value / batch / float(row["steps"]) if seconds is None else seconds
         guess = predict([case_of(row)])[0].predicted
-        text = described(row) + (f", {row['notes']}" if row["notes"] else "")
+        text = described(row).replace(f", {row['model']}", "") + (f", {row['notes']}" if row["notes"] else "")
         yield Published(text, card, f"{number(value)} {row['metric']}", seconds / megapixels, guess)
 
 
@@ -183,20 +209,20 @@ def images() -> Found:
     """A12: intervals for usual software, what older software would take, and where published runs are."""
     small, old, _ = cards()
     one, many = asked()["image_counts"]
-    eager = next(way for way in ways() if way.engine == asked()["usual"])
+    eager = next(way for way in ways() if way.key == asked()["usual"])
     values: dict[str, float | str] = {"megapixels": asked()["width"] * asked()["height"] / MEGA, "many": float(many)}
     inside: list[bool] = []
     for name, card in (("a100", old), ("rtx4090", small)):
         found = {way: run(way, card, one) for way in ways()}
         usual, usual_many = found[eager], run(eager, card, many)
         assert usual is not None and usual_many is not None, "the article's picture fits on the article's cards"
-        for key, option, count in (("one", usual, one), ("many", usual_many, many)):
-            values |= {f"{name}_{key}": option.all_s.likely, f"{name}_{key}_low": option.all_s.low, f"{name}_{key}_high": option.all_s.high}
-            values[f"{name}_{key}_said"] = quoted(name, count)
-            inside.append(contains(option.all_s, quoted(name, count)))
-        values |= {f"{name}_{way.engine}_{way.attention}_{way.weights}": o.all_s.likely for way, o in found.items() if o is not None}
+        for key, timed, count in (("one", usual, one), ("many", usual_many, many)):
+            all_s = timed.all_s
+            values |= {f"{name}_{key}": all_s.likely, f"{name}_{key}_low": all_s.low, f"{name}_{key}_high": all_s.high}
+            inside.append(contains(all_s, quoted(name, count)))
+        values |= {f"{name}_{way.key}": timed.all_s.likely for way, timed in found.items() if timed is not None}
         values[f"{name}_slowdown"] = quoted(name, one) / usual.all_s.likely
-        values[f"{name}_host"] = launch_s(usual, card)
+        values[f"{name}_host"] = launch_s(usual.base, card)
         values[f"{name}_host_factor"] = quoted(name, one) / values[f"{name}_host"]
         values[f"{name}_each_gain"] = quoted(name, many) / quoted(name, one)
         known = [item.step_megapixel_s for item in published() if item.card == name]
