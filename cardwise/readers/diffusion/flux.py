@@ -57,7 +57,7 @@ def read_flux(fields: Fields, side: int) -> Network:
         *adaptive_norm(image, width),
         Linear(EMBEDDINGS, image, width, values),
     )
-    return Network("FluxTransformer2DModel", ops, double + single, held(image, width, text_dim))
+    return Network("FluxTransformer2DModel", ops, double + single, _held(image, width, text_dim))
 
 
 def double_modulation(width: int) -> tuple[Op, ...]:
@@ -108,6 +108,6 @@ def single_block(joint: Extent, heads: int, head_dim: int) -> tuple[Op, ...]:
     )
 
 
-def held(image: Extent, width: int, text_dim: int) -> tuple[Held, ...]:
+def _held(image: Extent, width: int, text_dim: int) -> tuple[Held, ...]:
     """At the peak, a single block's rotary embedding in float32, 17 widths of a token are alive; the largest operator has 10."""
     return Held(image + PROMPT, 7 * width), Held(PROMPT, text_dim + width)
