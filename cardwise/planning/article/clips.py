@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cardwise.calibration.run_intervals import run_basis
 from cardwise.catalogue.article import article
 from cardwise.catalogue.diffusion_engines import pipeline_engine
 from cardwise.hardware import Accelerator
@@ -42,6 +41,11 @@ def clip_ways(question: RunQuestion, model: str, weights: str, card: Accelerator
         fits = peak(stages).total_bytes <= card.usable_bytes
         found.append(ClipWay(model, weights, offload, decoder, stages, option(question, card, made, 1) if fits else None))
     return found
+
+
+def flags(way: ClipWay) -> str:
+    """The way as options of `cardwise plan`."""
+    return f"--offload {way.offload}" + (" --tiling" if way.decoder == "tiled" else "")
 
 
 def row(way: ClipWay, card: Accelerator) -> Row:
@@ -93,25 +97,21 @@ def clips() -> Found:
         quickest.append(way)
         assert way.option is not None
         key, run = entry["key"], way.option.run_s
-        least = min((w for w in ways if w.option is not None), key=lambda w: peak(w.stages).total_bytes)
-        assert least.option is not None
         values |= {
             f"{key}_whole_gib": peak(ways[0].stages).total_bytes / GIB,
             f"{key}_gib": peak(way.stages).total_bytes / GIB,
             f"{key}_stage": peak(way.stages).name,
-            f"{key}_offload": way.offload,
-            f"{key}_decoder": way.decoder,
+            f"{key}_whole_stage": peak(ways[0].stages).name,
+            f"{key}_way": flags(way),
             f"{key}_s": run.likely,
             f"{key}_low": run.low,
             f"{key}_high": run.high,
-            f"{key}_least_gib": peak(least.stages).total_bytes / GIB,
-            f"{key}_least_s": least.option.run_s.likely,
-            f"{key}_known": run_basis(small, way.option.execution, "video").knowledge,
+            f"{key}_basis": way.option.basis.text,
         }
         job = question.job
         values |= {"frames": float(job.frames), "width": float(job.width), "height": float(job.height), "steps": float(job.steps)}
-    header = ("model", "weights", "offload", "decoder", "encode GiB", "denoise GiB", "decode GiB", "weights GiB", "fits", "s a clip")
-    header_zh = ("模型", "权重", "卸载", "解码器", "编码 GiB", "去噪 GiB", "解码 GiB", "其中权重 GiB", "能否放下", "每段秒数")
+    header = ("model", "weights", "offload", "decoder", "encode GiB", "denoise GiB", "decode GiB", "weights then", "fits", "s a clip")
+    header_zh = ("模型", "权重", "卸载", "解码器", "编码 GiB", "去噪 GiB", "解码 GiB", "峰值时权重", "能否放下", "每段秒数")
     title = f"Memory by stage on one {small.name} ({in_gib(small.usable_bytes)} GiB usable), and seconds a clip"
     title_zh = f"单张 {small.name}(可用 {in_gib(small.usable_bytes)} GiB)各阶段显存与每段秒数"
     verdict: Verdict = "right" if len(quickest) == len(said["models"]) else "roughly" if quickest else "wrong"

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from cardwise.answer import Estimate
-from cardwise.calibration.cases import case_of
-from cardwise.calibration.run_cases import run_rows
-from cardwise.calibration.run_predict import SPEED, run_efficiency
+from cardwise.calibration.run_predict import run_efficiency
 from cardwise.calibration.run_setup import run_context, stored
-from cardwise.calibration.validate import predict
-from cardwise.catalogue.accelerators import named
 from cardwise.catalogue.article import article
 from cardwise.catalogue.diffusion_engines import pipeline_engine
 from cardwise.catalogue.load import forgets
-from cardwise.errors import CardwiseError
 from cardwise.hardware import Accelerator
 from cardwise.passes.diffusion import PipelineRun
 from cardwise.planning.article.ask import cards
 from cardwise.planning.article.cells import interval, number, table
 from cardwise.planning.article.claim import Found, Row, Table, Verdict
-from cardwise.planning.run_nearest import described
+from cardwise.planning.article.published import published
 from cardwise.planning.run_question import RunQuestion, run_question
 from cardwise.planning.run_search import best, execution
 from cardwise.quantities import MEGA
@@ -33,13 +26,26 @@ from cardwise.run_answer import RunOption
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to run the model: an engine, a number type, fused attention or not. `title`, `title_zh`: in words."""
+    """One way to run the model: an engine, a number type, fused attention or not. `title`, `title_zh`: in words.
 
+    `refined`: the refiner works on every picture after it.
+    """
+
+    key: str
     title: str
     title_zh: str
     engine: str
     weights: str
     attention: str
+    refined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Seconds of all pictures in one way; `base`: the run of the model itself."""
+
+    all_s: Estimate
+    base: RunOption
 
 
 def asked() -> dict[str, Any]:
@@ -49,25 +55,38 @@ def asked() -> dict[str, Any]:
 
 def ways() -> list[Way]:
     """The ways of the article's data, fastest first."""
-    return [Way(w["title"]["en"], w["title"]["zh"], w["engine"], w["weights"], w["attention"]) for w in asked()["ways"]]
+    names = ("key", "engine", "weights", "attention")
+    return [
+        Way(title=w["title"]["en"], title_zh=w["title"]["zh"], refined=w.get("refined", False), **{name: w[name] for name in names})
+        for w in asked()["ways"]
+    ]
 
 
 @lru_cache(maxsize=8)
-def question(images: int) -> RunQuestion:
-    """The article's picture, so many of them."""
+def question(images: int, refiner: bool = False) -> RunQuestion:
+    """The article's picture, so many of them; or what the refiner does to them."""
     said = asked()
+    model, steps = (said["refiner"]["model"], said["refiner"]["steps"]) if refiner else (said["model"], said["steps"])
     names = ", ".join(f"1x {card.name}" for card in cards()[:2])
-    return run_question(said["model"], names, width=said["width"], height=said["height"], steps=said["steps"], images=images)
+    return run_question(model, names, width=said["width"], height=said["height"], steps=steps, images=images)
 
 
 forgets(question.cache_clear)
 
 
-def run(way: Way, card: Accelerator, images: int) -> RunOption | None:
+def run(way: Way, card: Accelerator, images: int) -> Timed | None:
     """All pictures on one card in one way; None where it does not fit."""
     made = replace(execution(pipeline_engine(way.engine), way.weights), attention=way.attention)
-    found = best(question(images), card, made, 1)
-    return found if isinstance(found, RunOption) else None
+    base = best(question(images), card, made, 1)
+    if not isinstance(base, RunOption):
+        return None
+    if not way.refined:
+        return Timed(base.all_s, base)
+    after = best(question(images, refiner=True), card, made, 1)
+    if not isinstance(after, RunOption):
+        return None
+    first, then = base.all_s, after.all_s
+    return Timed(Estimate(first.likely + then.likely, first.low + then.low, first.high + then.high), base)
 
 
 def launch_s(option: RunOption, card: Accelerator) -> float:
@@ -92,12 +111,10 @@ def ways_table(name: str, card: Accelerator) -> Table:
         cells: list[str] = []
         bound = "-"
         for images in counts:
-            option = run(way, card, images)
-            cells += (
-                ["does not fit", "-"] if option is None else [interval(option.all_s), number(quoted(name, images) / option.all_s.likely)]
-            )
-            if option is not None and images == counts[0]:
-                bound = max(option.stages, key=lambda stage: stage.seconds).bound
+            timed = run(way, card, images)
+            cells += ["does not fit", "-"] if timed is None else [interval(timed.all_s), number(quoted(name, images) / timed.all_s.likely)]
+            if timed is not None and images == counts[0]:
+                bound = max(timed.base.stages, key=lambda stage: stage.seconds).bound
         rows.append((way.title, *cells, bound))
     header = ("way", *(text for n in counts for text in (f"{n} image{'s'[: n > 1]}, s", "quoted / predicted")), "bound by")
     header_zh = ("方式", *(text for n in counts for text in (f"{n} 张,秒", "文中 / 预测")), "瓶颈")
@@ -105,58 +122,13 @@ def ways_table(name: str, card: Accelerator) -> Table:
     return table(f"SDXL on one {card.name}, {size}", f"单张 {card.name} 上的 SDXL,{size}", header, header_zh, rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A measured run and its seconds per step, picture and megapixel."""
-
-    text: str
-    card: str
-    value: str
-    step_megapixel_s: float
-    predicted: float | None
-
-
-@lru_cache(maxsize=1)
-def published() -> tuple[Published, ...]:
-    """Measured runs of the model on the two cards, quickest first."""
-    return tuple(sorted(_published(), key=lambda one: (one.card, one.step_megapixel_s)))
-
-
-forgets(published.cache_clear)
-
-
-def _published() -> Iterator[Published]:
-    for row in run_rows():
-        if row["model"] != asked()["model"] or row["metric"] not in SPEED or not row["width"]:
-            continue
-        card = _meant(row["accelerator"])
-        if card is None or (row["metric"] != "it_s" and not row["steps"]):
-            continue
-        value, batch = float(row["value"]), float(row["batch"] or 1)
-        megapixels = float(row["width"]) * float(row["height"]) / MEGA
-        seconds = {"it_s": 1 / value / batch, "images_per_s": 1 / value / float(row["steps"] or 1)}.get(row["metric"])
-        seconds = value / batch / float(row["steps"]) if seconds is None else seconds
-        guess = predict([case_of(row)])[0].predicted
-        text = described(row) + (f", {row['notes']}" if row["notes"] else "")
-        yield Published(text, card, f"{number(value)} {row['metric']}", seconds / megapixels, guess)
-
-
-def _meant(name: str) -> str | None:
-    """`a100` or `rtx4090` where a row is of that card."""
-    try:
-        found = named(name)
-    except CardwiseError:
-        return None
-    chosen = article()["cards"]
-    if chosen["small"] in found:
-        return "rtx4090"
-    return "a100" if set(found) & set(chosen["old_all"]) else None
-
-
 def pace(seconds: float, images: int) -> float:
     """Seconds of a run of the article's picture per step, picture and megapixel."""
-    said = asked()
-    return seconds / said["steps"] / images / (said["width"] * said["height"] / MEGA)
+    return seconds / float(asked()["steps"]) / images / megapixels()
+
+
+def megapixels() -> float:
+    return float(asked()["width"] * asked()["height"]) / MEGA
 
 
 def published_table() -> Table:
@@ -167,7 +139,8 @@ def published_table() -> Table:
             each = pace(quoted(name, images), images)
             rows.append((name, each, (f"the article: {images} on {card.name}", f"{number(quoted(name, images))} s", number(each), "-")))
     rows += [
-        (one.card, one.step_megapixel_s, (one.text, one.value, number(one.step_megapixel_s), number(one.predicted))) for one in published()
+        (one.card, one.step_megapixel_s, (one.text, one.value, number(one.step_megapixel_s), number(one.predicted)))
+        for one in published(asked()["model"])
     ]
     header = ("run", "measured", "s a step and megapixel", "predicted")
     header_zh = ("测试", "实测", "每步每百万像素秒", "预测")
@@ -175,38 +148,56 @@ def published_table() -> Table:
     return table("Published runs of SDXL on these cards", "公开的同卡 SDXL 实测", header, header_zh, ordered)
 
 
-def contains(estimate: Estimate, value: float) -> bool:
-    return estimate.low <= value <= estimate.high
+def holds(way: Way, name: str, card: Accelerator, count: int) -> bool:
+    """Whether the interval of a way holds the quoted seconds."""
+    timed = run(way, card, count)
+    return timed is not None and timed.all_s.low <= quoted(name, count) <= timed.all_s.high
+
+
+def of_card(name: str, card: Accelerator) -> dict[str, float | str]:
+    """The numbers of one card by name: usual software with its interval, every other way, the host's share, paces."""
+    one, many = asked()["image_counts"]
+    values: dict[str, float | str] = {}
+    for way in ways():
+        timed = run(way, card, one)
+        if timed is None:
+            continue
+        values[f"{name}_{way.key}"] = timed.all_s.likely
+        if way.key == asked()["usual"]:
+            host = launch_s(timed.base, card)
+            values |= {f"{name}_host": host, f"{name}_host_factor": quoted(name, one) / host}
+            values[f"{name}_slowdown"] = quoted(name, one) / timed.all_s.likely
+            values |= spread(f"{name}_one", timed)
+            several = run(way, card, many)
+            assert several is not None, "pictures may come one after the other"
+            values |= spread(f"{name}_many", several)
+    known = [item.step_megapixel_s for item in published(asked()["model"]) if item.card == name]
+    values |= {f"{name}_published_least": min(known), f"{name}_published_most": max(known), f"{name}_pace": pace(quoted(name, one), one)}
+    values[f"{name}_each_gain"] = quoted(name, many) / quoted(name, one)
+    return values
+
+
+def spread(key: str, timed: Timed) -> dict[str, float]:
+    return {key: timed.all_s.likely, f"{key}_low": timed.all_s.low, f"{key}_high": timed.all_s.high}
 
 
 def images() -> Found:
     """A12: intervals for usual software, what older software would take, and where published runs are."""
     small, old, _ = cards()
+    named = {"a100": old, "rtx4090": small}
     one, many = asked()["image_counts"]
-    eager = next(way for way in ways() if way.engine == asked()["usual"])
-    values: dict[str, float | str] = {"megapixels": asked()["width"] * asked()["height"] / MEGA, "many": float(many)}
-    inside: list[bool] = []
-    for name, card in (("a100", old), ("rtx4090", small)):
-        found = {way: run(way, card, one) for way in ways()}
-        usual, usual_many = found[eager], run(eager, card, many)
-        assert usual is not None and usual_many is not None, "the article's picture fits on the article's cards"
-        for key, option, count in (("one", usual, one), ("many", usual_many, many)):
-            values |= {f"{name}_{key}": option.all_s.likely, f"{name}_{key}_low": option.all_s.low, f"{name}_{key}_high": option.all_s.high}
-            values[f"{name}_{key}_said"] = quoted(name, count)
-            inside.append(contains(option.all_s, quoted(name, count)))
-        values |= {f"{name}_{way.engine}_{way.attention}_{way.weights}": o.all_s.likely for way, o in found.items() if o is not None}
-        values[f"{name}_slowdown"] = quoted(name, one) / usual.all_s.likely
-        values[f"{name}_host"] = launch_s(usual, card)
-        values[f"{name}_host_factor"] = quoted(name, one) / values[f"{name}_host"]
-        values[f"{name}_each_gain"] = quoted(name, many) / quoted(name, one)
-        known = [item.step_megapixel_s for item in published() if item.card == name]
-        values |= {f"{name}_published_least": min(known), f"{name}_published_most": max(known)}
-        values[f"{name}_pace"] = pace(quoted(name, one), one)
-        nearest = min(
-            (abs(math.log(quoted(name, one) / o.all_s.likely)), way.title, way.title_zh) for way, o in found.items() if o is not None
-        )
-        values |= {f"{name}_nearest": nearest[1], f"{name}_nearest_zh": nearest[2]}
-    verdict: Verdict = "right" if all(inside) else "cannot be checked"  # a time without settings is not wrong, it is not repeatable
-    tables = (ways_table("a100", old), ways_table("rtx4090", small), published_table())
-    sources = (question(1).pipeline.source, "published runs: the shipped evidence, evidence/runs.csv.gz", small.source, old.source)
-    return Found(verdict, values, tables, sources)
+    usual = next(way for way in ways() if way.key == asked()["usual"])
+    both = [way for way in ways() if all(holds(way, name, card, one) for name, card in named.items())]
+    values: dict[str, float | str] = {
+        "megapixels": megapixels(),
+        "many": float(many),
+        "both": "; ".join(way.title for way in both) or "none",
+        "both_zh": "；".join(way.title_zh for way in both) or "无",
+    }
+    for name, card in named.items():
+        values |= of_card(name, card)
+    inside = all(holds(usual, name, card, count) for name, card in named.items() for count in (one, many))
+    verdict: Verdict = "right" if inside else "cannot be checked"  # a time without settings is not wrong, it is not repeatable
+    tables = (*(ways_table(name, card) for name, card in named.items()), published_table())
+    sources = (question(one).pipeline.source, asked()["refiner"]["source"], "published runs: evidence/runs.csv.gz as shipped")
+    return Found(verdict, values, tables, (*sources, small.source, old.source))
