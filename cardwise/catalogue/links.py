@@ -88,11 +88,10 @@ def _fabric(accelerator: Accelerator, count: int, said: str) -> Link | None:
     return Link(table["name"], table["kind"], rate, True, f"{table['source']}; {accelerator.source}", accelerator.generation)
 
 
-def pcie_bytes_per_s(accelerator: Accelerator) -> float:
-    """One direction of a card's link to the host. Unified memory is its own; raises MissingFact when no source states PCIe."""
-    if accelerator.unified_memory:
-        return accelerator.bandwidth_bytes_per_s
-    return _pcie(accelerator, "").bytes_per_s
+def host_bytes_per_s(accelerator: Accelerator) -> float | None:
+    """One direction of a card's link to its host; None for unified memory, where the host has no other, and where no source states PCIe."""
+    known = any(accelerator.pcie.startswith(table["generation"]) for table in _tables()["pcie"])
+    return _pcie(accelerator, "").bytes_per_s if known and not accelerator.unified_memory else None
 
 
 def _pcie(accelerator: Accelerator, said: str) -> Link:

@@ -68,6 +68,7 @@ def layout(one: TrainingLayout) -> Record:
         "data_parallel": one.data_parallel,
         "tensor_parallel": one.tensor_parallel,
         "pipeline_parallel": one.pipeline_parallel,
+        "interleave": one.interleave,
         "zero": one.zero,
         "micro_batch": one.micro_batch,
         "accumulation": one.accumulation,
