@@ -92,6 +92,14 @@ def test_errors_at_the_shipped_runs() -> None:
     assert sum(error < math.log(1.35) for error in rates) > 0.9 * len(rates)
 
 
+def test_measured_runs_fit_their_cards() -> None:
+    """Most of these micro-batches are the largest that ran: the budget must not refuse them, nor leave half of the card free."""
+    settled = [training_run(case_of(row)) for row in rows() if row["metric"] == "train_tok_s_gpu"]
+    assert sum(run.memory.fits for run in settled) >= 0.97 * len(settled)
+    full = [run.memory.used / run.memory.usable for run in settled if run.framework.name == "llm-foundry" and run.layout.cards <= 16]
+    assert statistics.median(full) > 0.8
+
+
 def test_priors_alone_are_near() -> None:
     """Without any fit the physics and the priors are within 0.2 of every source: no source is learned by heart."""
     found = defaultdict(list)

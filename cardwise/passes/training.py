@@ -232,6 +232,9 @@ class TrainingStep:
         micro = sum(float(operator.seconds) for operator in self.micro_operators())
         operators = []
         if layout.pipeline_parallel > 1:
+            slower = micro * self._imbalance() * layout.accumulation
+            operators.append(Operator("pipeline imbalance", Work(), slower, launch_seconds=slower))
+            micro *= 1 + self._imbalance()
             idle = micro * law.bubble(layout.pipeline_parallel, layout.accumulation, layout.interleave) * layout.accumulation
             operators.append(Operator("pipeline bubble", Work(), idle, launch_seconds=idle))
             message = self.rows * self.architecture.hidden * BYTES / layout.tensor_parallel
@@ -246,6 +249,13 @@ class TrainingStep:
         operators.append(self._optimizer(trained))
         operators.append(Operator("step", Work(), efficiency.step_seconds, launch_seconds=efficiency.step_seconds))
         return operators
+
+    def _imbalance(self) -> float:
+        """Time that the slowest stage takes beyond the mean: whole layers, and the head on the last."""
+        head = float(self._head().seconds)
+        layers = sum(float(operator.seconds) for operator in (self._products(), self._attention(), self._elementwise()))
+        count = self.architecture.layer_count
+        return law.imbalance(count, self.layout.pipeline_parallel, head / (layers / count)) - 1
 
     def _stage_rate(self) -> float:
         """Bytes/s of a card to its next stage. Stages are outermost (Megatron-LM's order: tensor, data, pipeline); where several share a

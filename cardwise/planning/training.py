@@ -193,6 +193,8 @@ def answered(question: TrainingQuestion, options: list[TrainingOption], refusals
         method=question.method,
         tokens=question.tokens,
         sequence=question.sequence,
+        optimizer=optimizer.name,
+        precision=question.precision,
         state_bytes=states,
         flops_per_token=law.model_flops(model, question.sequence) * law.products_factor(question.method == "full", False) / 3.0,
         options=tuple(options),

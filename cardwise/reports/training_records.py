@@ -20,6 +20,8 @@ def training_record(answer: TrainingAnswer) -> Record:
             "method": answer.method,
             "tokens": answer.tokens,
             "sequence_tokens": answer.sequence,
+            "optimizer": answer.optimizer,
+            "precision": answer.precision,
             "state_bytes": answer.state_bytes,
             "flops_per_token": answer.flops_per_token,
             "verdict": answer.verdict,
