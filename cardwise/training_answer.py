@@ -101,6 +101,8 @@ class TrainingAnswer:
     method: str
     tokens: float
     sequence: int
+    optimizer: str
+    precision: str
     state_bytes: float
     flops_per_token: float
     options: tuple[TrainingOption, ...]

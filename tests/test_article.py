@@ -31,7 +31,7 @@ VERDICTS = {
     "A10": "wrong",
     "A11": "roughly",
     "A12": "cannot be checked",
-    "A13": "not yet",
+    "A13": "roughly",
     "R1": "cannot be checked",
     "R2": "right",
     "R3": "right",
@@ -271,8 +271,23 @@ def test_essay_is_reproduced_with_its_assumptions() -> None:
     assert cases["hour_rtx-4090"].recomputed == pytest.approx(2.5, abs=0.05)
     assert cases["hour_h100"].recomputed == pytest.approx(13.4, abs=0.05)
     assert cases["balance_rtx-4090"].right == pytest.approx(164, abs=0.5)  # 165.2 / 1.008: FP32 sums
+    # 80 layers x (4 x 8192 + 10240 + 8192 + 57344 + 28672) elements x 2 bytes x 8 x 4096 tokens
+    assert cases["activations"].right == pytest.approx(80 * 137_216 * 2 * 8 * 4096 / 1e9)
+    assert cases["training_memory"].right == pytest.approx(cases["activations"].right + 16 * 68.977, rel=1e-3)
+    assert cases["large_cards"].right == 16 and (cases["small_cards"].right or 0) % 8 == 0
     right = cases["tokens_rtx-4090"].right
     assert right is not None and right < 0.3 * cases["tokens_rtx-4090"].printed
+
+
+@fitted
+def test_training_is_answered() -> None:
+    """Memory in full training: 16 bytes a parameter; the 4090's link and the H100's lead; every row says what binds."""
+    found = claim("A13")
+    rows = found.tables[1].rows
+    assert len(rows) == 12 and all(row[-1] for row in rows)
+    assert found.figure("h100_training_fastest") == found.figure("training_cases") == 4
+    assert found.figure("rtx4090_link_percent") > 15
+    assert 3 < found.figure("h100_times_faster_least") < found.figure("h100_times_faster_most") < 20
 
 
 @fitted
@@ -284,7 +299,7 @@ def test_the_command_prints_the_essay_after_the_claims() -> None:
         assert text.index("A8") < text.index(name)
     record = article_record(claims(only=("A8",)), cases)
     assert [case["id"] for case in record["essay"]] == [case.id for case in cases]
-    assert record["essay"][0]["right"] is None
+    assert record["essay"][0]["right"] == pytest.approx(cases[0].right)
 
 
 def test_the_page_of_the_docs_has_these_verdicts() -> None:

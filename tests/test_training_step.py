@@ -94,6 +94,13 @@ def test_pairs_of_causal_attention() -> None:
     assert law.seen_pairs(6, 2) == sum(min(i + 1, 2) for i in range(6))
 
 
+def test_imbalance_of_stages() -> None:
+    """32 layers and a head of 2.4 layers: eight stages hold five layers at most, 34.4 / 8 in the mean; two hold 17 and 15 with the head."""
+    assert law.imbalance(32, 8, 2.4) == pytest.approx(5 * 8 / 34.4)
+    assert law.imbalance(32, 2, 2.4) == pytest.approx(17.4 * 2 / 34.4)
+    assert law.imbalance(32, 1, 2.4) == 1.0 == law.imbalance(32, 4, 0.0)
+
+
 def test_bubble() -> None:
     assert law.bubble(8, 64) == 7 / 64 and law.bubble(8, 64, 3) == 7 / 192
 

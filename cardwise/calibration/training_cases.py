@@ -13,7 +13,7 @@ from cardwise.calibration.cases import Case
 from cardwise.calibration.training_intervals import interval
 from cardwise.calibration.training_settings import number, says, training_settings
 from cardwise.catalogue.accelerators import accelerator
-from cardwise.catalogue.links import link, node, pcie_bytes_per_s
+from cardwise.catalogue.links import host_bytes_per_s, link, node
 from cardwise.catalogue.training import Framework, framework, memory_rules, optimizer, training_efficiency, training_facts
 from cardwise.errors import BadInput, NotSupported
 from cardwise.hardware import Accelerator
@@ -101,7 +101,13 @@ def training_run(case: Case, configs: Path | None = None) -> TrainingRun:
     zero, gathers = sharding(settings, stack, ranks, stages)
     layout = TrainingLayout(card.name, ranks, tensor, stages, zero, micro, accumulation, gathers=gathers)
     layout, memory = first_fitting(
-        model, recipe, layout, card.usable_bytes, memory_rules(), recompute_of(settings), None if stack.offloads else "none"
+        model,
+        recipe,
+        layout,
+        card.usable_bytes,
+        memory_rules(),
+        recompute_of(settings),
+        None if stack.offloads and host_bytes_per_s(card) else "none",
     )
     return TrainingRun(model, recipe, layout, memory, card, machines_of(card, count, case.link), stack)
 
@@ -157,4 +163,4 @@ def machines_of(card: Accelerator, spanned: int, said: str = "") -> Machines:
     machine = node(card)
     words = {"nvlink", "pcie", "pcie-p2p", "xgmi", "unified", "ethernet"}
     inside = link(card, min(max(spanned, 1), machine.cards), said=said if said in words else "")
-    return Machines(inside, machine.cards, machine.network_bytes_per_s, pcie_bytes_per_s(card))
+    return Machines(inside, machine.cards, machine.network_bytes_per_s, host_bytes_per_s(card))

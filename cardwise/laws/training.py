@@ -99,6 +99,17 @@ def bubble(stages: int, micro_batches: int, interleave: int = 1) -> float:
     return (stages - 1) / (interleave * micro_batches)
 
 
+def imbalance(layers: int, stages: int, head_layers: float) -> float:
+    """Work of the slowest pipeline stage relative to the mean: stages hold whole layers, and the last one the head, worth `head_layers`.
+
+    Of the ways to give the last stage n layers and share out the rest, the one whose slowest stage is quickest.
+    """
+    if stages == 1:
+        return 1.0
+    slowest = min(max(math.ceil((layers - last) / (stages - 1)), last + head_layers) for last in range(layers + 1))
+    return slowest * stages / (layers + head_layers)
+
+
 def limited_rate(peak_flops_per_s: float, power_w: float | None, flops_per_joule: float, sharpness: float = 4.0) -> float:
     """FLOP/s that both the units and the power allow: the smooth minimum of the two; the units alone where no power is stated."""
     if power_w is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from cardwise.errors import CannotRun
 from cardwise.hardware import Accelerator, Link
 from cardwise.laws import training as law
 from cardwise.laws.operators import product_flops
@@ -27,12 +28,12 @@ SELECTIVE_SHARE = 0.5
 @dataclass(frozen=True, slots=True)
 class Machines:
     """What the cards talk over. `inside`: between cards of a machine; `network_bytes_per_s`: of one card between machines;
-    `cards`: of a machine. `host_bytes_per_s`: of one card to the host's memory, one direction."""
+    `cards`: of a machine. `host_bytes_per_s`: of one card to the host's memory, one direction; None: nothing can lie there."""
 
     inside: Link
     cards: int
     network_bytes_per_s: float
-    host_bytes_per_s: float
+    host_bytes_per_s: float | None
 
 
 class TrainingStep:
@@ -59,7 +60,9 @@ class TrainingStep:
         self.memory_rate = accelerator.bandwidth_bytes_per_s * efficiency.bandwidth
         self.inside_rate = machines.inside.bytes_per_s * self._link_share(machines.inside)
         self.network_rate = machines.network_bytes_per_s * efficiency.network
-        self.host_rate = machines.host_bytes_per_s * efficiency.offload
+        if layout.offload != "none" and machines.host_bytes_per_s is None:
+            raise CannotRun(f"{accelerator.name} has no memory of a host to offload to", "leave out --offload")
+        self.host_rate = (machines.host_bytes_per_s or 1.0) * efficiency.offload
 
     def _link_share(self, link: Link) -> float:
         if link.kind == "pcie":
@@ -229,6 +232,9 @@ class TrainingStep:
         micro = sum(float(operator.seconds) for operator in self.micro_operators())
         operators = []
         if layout.pipeline_parallel > 1:
+            slower = micro * self._imbalance() * layout.accumulation
+            operators.append(Operator("pipeline imbalance", Work(), slower, launch_seconds=slower))
+            micro *= 1 + self._imbalance()
             idle = micro * law.bubble(layout.pipeline_parallel, layout.accumulation, layout.interleave) * layout.accumulation
             operators.append(Operator("pipeline bubble", Work(), idle, launch_seconds=idle))
             message = self.rows * self.architecture.hidden * BYTES / layout.tensor_parallel
@@ -243,6 +249,13 @@ class TrainingStep:
         operators.append(self._optimizer(trained))
         operators.append(Operator("step", Work(), efficiency.step_seconds, launch_seconds=efficiency.step_seconds))
         return operators
+
+    def _imbalance(self) -> float:
+        """Time that the slowest stage takes beyond the mean: whole layers, and the head on the last."""
+        head = float(self._head().seconds)
+        layers = sum(float(operator.seconds) for operator in (self._products(), self._attention(), self._elementwise()))
+        count = self.architecture.layer_count
+        return law.imbalance(count, self.layout.pipeline_parallel, head / (layers / count)) - 1
 
     def _stage_rate(self) -> float:
         """Bytes/s of a card to its next stage. Stages are outermost (Megatron-LM's order: tensor, data, pipeline); where several share a

@@ -23,6 +23,8 @@ from cardwise.training_answer import Scaling, TrainingAnswer, TrainingOption
 KEPT = 4
 """Layouts of one card and count that an answer holds, the fastest of every split."""
 GROWTH = (1, 2, 4, 8)
+MANY_CARDS = 12
+"""Cards beyond which nothing is said of scaling."""
 
 
 def plan_training(question: TrainingQuestion) -> TrainingAnswer:
@@ -181,7 +183,7 @@ def answered(question: TrainingQuestion, options: list[TrainingOption], refusals
     scaling: list[Scaling] = []
     for _, card in question.cards:
         own = [option for option in options if option.layout.accelerator == card.name]
-        if own:
+        if own and len(question.cards) <= MANY_CARDS:
             scaling += grown(question, max(own, key=lambda option: option.tokens_per_s.likely), card)
     made = TrainingAnswer(
         model=model.name,
@@ -191,6 +193,8 @@ def answered(question: TrainingQuestion, options: list[TrainingOption], refusals
         method=question.method,
         tokens=question.tokens,
         sequence=question.sequence,
+        optimizer=optimizer.name,
+        precision=question.precision,
         state_bytes=states,
         flops_per_token=law.model_flops(model, question.sequence) * law.products_factor(question.method == "full", False) / 3.0,
         options=tuple(options),

@@ -23,7 +23,7 @@ from cardwise.training_answer import RunCost, TrainingOption
 DAY = 24 * HOUR
 LIMITS = {
     "tensor all-reduce": "link", "sharded weights": "link", "gradient exchange": "link", "pipeline send": "link", "offload": "link",
-    "pipeline bubble": "bubble", "host": "host", "step": "host", "stragglers": "host",
+    "pipeline bubble": "bubble", "pipeline imbalance": "bubble", "host": "host", "step": "host", "stragglers": "host",
 }  # fmt: skip
 """What an operator spends its time on, where it is not its own larger limit."""
 TEXTS = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from cardwise.catalogue.links import Node, node
+from cardwise.catalogue.links import Node, host_bytes_per_s, node
 from cardwise.catalogue.training import memory_rules, training_facts
 from cardwise.hardware import Accelerator
 from cardwise.laws.memory_layout import heads_reason
@@ -103,7 +103,7 @@ def zeros(question: TrainingQuestion, data: int, stages: int) -> tuple[int, ...]
 def settled(question: TrainingQuestion, card: Accelerator, count: int) -> Iterator[Settled]:
     """Every split with every micro-batch, with the least recomputation that fits; those that do not fit come with their memory."""
     rules = memory_rules()
-    offloads: tuple[Offload | None, ...] = ("none", None) if question.offload else ("none",)
+    offloads: tuple[Offload | None, ...] = ("none", None) if question.offload and host_bytes_per_s(card) else ("none",)
     for data, tensor, stages in splits(question, card, count):
         for micro in (question.micro_batch,) if question.micro_batch else MICRO_BATCHES:
             share = accumulation(question, data, micro)

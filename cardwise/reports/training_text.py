@@ -48,14 +48,13 @@ def head(answer: TrainingAnswer, say: Words, width: int) -> str:
         flops=number(answer.flops_per_token / 1e9),
         source=answer.model_source,
     )
-    recipe = answer.options[0].recipe if answer.options else None
     tokens = f"{number(answer.tokens / 1e12)} T" if answer.tokens >= 1e12 else f"{number(answer.tokens / 1e9)} B"
     run = say(
         "train_run",
         tokens=tokens,
         sequence=f"{answer.sequence:,}",
-        optimizer=recipe.optimizer.name if recipe else "-",
-        precision=recipe.precision if recipe else "-",
+        optimizer=answer.optimizer,
+        precision=answer.precision,
     )
     return f"{wrapped(model, width)}\n{wrapped(run, width)}"
 

@@ -25,7 +25,7 @@ ANSWERS: Mapping[str, Callable[[], Found]] = {
     "A10": memory.two_or_three,
     "A11": memory.eight_small,
     "A12": pictures.images,
-    "A13": advice.inference_half,
+    "A13": advice.inference_and_training,
     "R1": hardware.export_card,
     "R2": clips.clips,
     "R3": advice.one_small_card,
