@@ -18,8 +18,9 @@ class MemoryConstants:
     `forward` (a run of the token budget), `compute-buffer` (llama.cpp: one micro-batch over the whole context), `reserved` (SGLang: inside
     what the share leaves). `hidden_copies`: hidden states alive at the peak; `bytes_per_logit`: of the sampler, per sequence and vocabulary
     entry; `encoder_bytes_per_token`: of a vision tower's dummy run over `encoder_tokens`, or over the longest video that the context holds
-    (`encoder_whole_length`). `graph_bytes`: per captured size and layer.
-    `state_bits`, `state_blocks`: width of a recurrence's state and pages per sequence and group. `unified_pages`: all layer kinds share
+    (`encoder_whole_length`), or from the tower's own widths where they are known (`encoder_by_shape`). `graph_bytes`: per captured size and
+    layer.
+    `state_bits`: width of a recurrence's state where the checkpoint does not say it. `unified_pages`: all layer kinds share
     pages of one size (vLLM). `length_tokens`: the engine reports cache tokens as requests x longest request. `attention_buffer`: no flash
     attention. `latent_full_width`: head width in the cache of an engine without MLA. `index_scale_bytes`: per index key.
     `slack_share`: of the card, that must stay free beside CUDA graphs outside the engine's share, for fragments and workspaces.
@@ -39,9 +40,9 @@ class MemoryConstants:
     encoder_bytes_per_token: float = 0.0
     encoder_tokens: int = 0
     encoder_whole_length: bool = False
+    encoder_by_shape: bool = False
     graph_bytes: float = 0.0
     state_bits: float = 32.0
-    state_blocks: int = 1
     unified_pages: bool = False
     length_tokens: bool = False
     embedding_on_host: bool = False

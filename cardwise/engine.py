@@ -20,7 +20,10 @@ class EngineRules:
     `graph_max_batch`: largest decode batch that runs as a CUDA graph, 0 without graphs. `graphs_in_share`: graph memory is taken out of
     the share
     before the KV cache is sized. `windows_saved`: sliding-window layers keep only their window. `layer_split`: several cards hold different
-    layers by default (llama.cpp). `era` is the group of versions that share fitted overheads, e.g. `vllm-v0`, `vllm-v1`, `vllm-v1-async`.
+    layers by default (llama.cpp). `state_pages`: pages of a recurrence that a sequence
+    holds in one group of layers (vLLM: 2 with prefix caching of recurrences). `group_stretch`: kinds of layers whose numbers differ by less
+    share groups of the larger number, padded. `era` is the group of versions that share fitted overheads, e.g. `vllm-v0`, `vllm-v1`,
+    `vllm-v1-async`.
     """
 
     engine: str
@@ -43,6 +46,8 @@ class EngineRules:
     vendors: tuple[str, ...]
     source: str
     max_model_len_default: int | None = None
+    state_pages: int = 1
+    group_stretch: float = 1.25
     notes: str = ""
 
 

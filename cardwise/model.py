@@ -68,10 +68,12 @@ class LatentCache:
 
 @dataclass(frozen=True, slots=True)
 class StateCache:
-    """A recurrence keeps a fixed state per sequence: `state_elements` (usually fp32) and `conv_elements` (16 bit)."""
+    """A recurrence keeps a fixed state per sequence: `state_elements`, and `conv_elements` in 16 bit. `state_bits`: the width of the state
+    that the checkpoint or the kernels demand, None where the engine chooses."""
 
     state_elements: int
     conv_elements: int
+    state_bits: int | None = None
 
     @property
     def elements_per_token(self) -> int:
@@ -124,6 +126,21 @@ class Layer:
     vector_parameters: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Tower:
+    """A vision tower that takes images of any size, as an engine's profile run sees it.
+
+    One token of the decoder is `patches` patches of `pixels` values each, `hidden` wide in the tower, whose feed-forward part is `width`
+    wide and `gated` or not.
+    """
+
+    patches: int
+    pixels: int
+    hidden: int
+    width: int
+    gated: bool
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A language model as read from a config, a catalogue entry or a file header.
@@ -153,6 +170,7 @@ class Architecture:
     file_bytes: float | None = None
     notes: str = ""
     head_bias: bool = field(default=False)
+    tower: Tower | None = None
 
     @cached_property
     def layer_count(self) -> int:

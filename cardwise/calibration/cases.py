@@ -53,6 +53,10 @@ class Case:
     total_gpu_memory_gib: float | None = None
     enforce_eager: float | None = None
     block_size: float | None = None
+    width: float | None = None
+    height: float | None = None
+    steps: float | None = None
+    frames: float | None = None
 
 
 _FIELDS = {field.name: field.type for field in fields(Case)}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cardwise.calibration.effects import keys, slots
+from cardwise.calibration.effects import Slot, keys, slots
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -33,7 +33,8 @@ class Stack:
 class Design:
     """Effects of a set of rows. `index`: number of each effect; `prior`: spread of its level; `level`: the level's number."""
 
-    def __init__(self, contexts: Sequence[Mapping[str, str]]) -> None:
+    def __init__(self, contexts: Sequence[Mapping[str, str]], acting: Sequence[Slot] | None = None) -> None:
+        """`acting`: the slots, those of language models when not given."""
         gathered: dict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
         for row, context in enumerate(contexts):
             gathered[tuple(sorted(context.items()))].append(row)
@@ -44,7 +45,7 @@ class Design:
         self.stacks: list[Stack] = []
         for attributes, rows in gathered.items():
             columns, acts_on = [], []
-            for number, slot in enumerate(slots()):
+            for number, slot in enumerate(slots() if acting is None else acting):
                 spreads = dict(slot.levels)
                 for key in keys(slot, dict(attributes)):
                     name = "+".join(part.split("=")[0] for part in key.split("+"))

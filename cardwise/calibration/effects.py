@@ -8,7 +8,7 @@ and a stack never seen falls back on its generation, its engine, then the prior.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -61,8 +61,13 @@ class Effect:
 
 @lru_cache(maxsize=1)
 def slots() -> tuple[Slot, ...]:
-    """Priors of all slots, in the order of `efficiency.SLOTS`."""
-    data = read_toml("calibration/priors.toml")
+    """Priors of all slots of language models, in the order of `efficiency.SLOTS`."""
+    return read_slots("calibration/priors.toml", SLOTS)
+
+
+def read_slots(file: str, names: Sequence[str]) -> tuple[Slot, ...]:
+    """Priors of the slots `names` from a file of the catalogue. Raises BadFile when it lists others."""
+    data = read_toml(file)
     found = {}
     for name, entry in data["slot"].items():
         anchors = tuple((str(key), float(value)) for key, value in entry.get("anchors", {}).items())
@@ -78,15 +83,20 @@ def slots() -> tuple[Slot, ...]:
             anchors,
             tuple((str(key), float(value)) for key, value in entry.get("factors", {}).items()),
         )
-    if set(found) != set(SLOTS):
-        raise BadFile(f"priors.toml lists {sorted(set(found) ^ set(SLOTS))} too much or too little")
-    return tuple(found[name] for name in SLOTS)
+    if set(found) != set(names):
+        raise BadFile(f"{file} lists {sorted(set(found) ^ set(names))} too much or too little")
+    return tuple(found[name] for name in names)
 
 
 @lru_cache(maxsize=1)
 def fitted() -> Mapping[tuple[str, str], Effect]:
-    """All fitted effects by (slot, key)."""
-    rows = read_csv("calibration/effects.csv")
+    """All fitted effects of language models by (slot, key)."""
+    return read_effects("calibration/effects.csv")
+
+
+def read_effects(file: str) -> Mapping[tuple[str, str], Effect]:
+    """Fitted effects by (slot, key) from a file of the catalogue."""
+    rows = read_csv(file)
     return {(r["slot"], r["key"]): Effect(r["slot"], r["key"], float(r["log_factor"]), float(r["spread"]), int(r["cases"])) for r in rows}
 
 
@@ -106,11 +116,16 @@ def keys(slot: Slot, context: Mapping[str, str]) -> list[str]:
 
 def efficiency_of(context: Mapping[str, str], effects: Mapping[tuple[str, str], float]) -> Efficiency:
     """Slot values of a stack from effects given as logarithms of factors by (slot, key)."""
+    return Efficiency(**slot_values(slots(), context, effects))
+
+
+def slot_values(slots: Sequence[Slot], context: Mapping[str, str], effects: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    """Values of `slots` by name: prior times the effects of the levels that match, within the slot's bounds."""
     values = {}
-    for slot in slots():
+    for slot in slots:
         total = math.log(slot.prior_in(context)) + sum(effects.get((slot.name, key), 0.0) for key in keys(slot, context))
         values[slot.name] = min(max(math.exp(total), slot.low), slot.high)
-    return Efficiency(**values)
+    return values
 
 
 @lru_cache(maxsize=1)

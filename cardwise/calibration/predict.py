@@ -102,7 +102,17 @@ def slots(setup: Setup) -> int:
 def step_of(setup: Setup, layout: Layout, efficiency: Efficiency) -> EngineStep:
     same = layout.cards_per_replica == setup.layout.cards_per_replica
     wire = setup.link if same else link(setup.accelerator, max(layout.cards_per_replica, 1))
-    return EngineStep(setup.architecture, layout, setup.accelerator, wire, setup.weights, setup.cache, efficiency, setup.power_limit_w)
+    return EngineStep(
+        setup.architecture,
+        layout,
+        setup.accelerator,
+        wire,
+        setup.weights,
+        setup.cache,
+        efficiency,
+        setup.power_limit_w,
+        memory_constants(setup.rules).state_bits,
+    )
 
 
 def outcome(setup: Setup, efficiency: Efficiency, bundles: int = BUNDLES) -> Outcome:

@@ -13,10 +13,12 @@ from pathlib import Path
 
 from cardwise.answer import Estimate
 from cardwise.calibration import intervals, memory_cases, training_cases
+from cardwise.calibration import run_predict as runs
 from cardwise.calibration.cases import BrokenRow, Case, read_cases, row_of, run_of, unique
 from cardwise.calibration.effects import efficiency
 from cardwise.calibration.knowledge import knowledge
 from cardwise.calibration.predict import SPEED_METRICS, Outcome, measuring, outcome, value_of
+from cardwise.calibration.run_validate import run_estimate_of
 from cardwise.calibration.setup import Setup, setup
 from cardwise.errors import BadInput, CardwiseError, NotSupported
 
@@ -45,6 +47,9 @@ def predict(cases: Sequence[Case], configs: Path | None = None) -> list[Predicti
     found = []
     for case in cases:
         try:
+            if case.task in runs.TASKS:
+                found.append(predict_run(case))
+                continue
             if case.metric in MEMORY_METRICS:
                 found.append(predict_memory(case, configs))
                 continue
@@ -75,6 +80,12 @@ def predict_memory(case: Case, configs: Path | None) -> Prediction:
         raise NotSupported(reason)
     spread = 0.0 if case.metric == "fits" else MEMORY_SPREAD.get(case.metric, 0.15)
     return Prediction(case.case_id, value, value * (1 - spread), value * (1 + spread), "ok", "")
+
+
+def predict_run(case: Case) -> Prediction:
+    """A number of a run of a pipeline of images or video."""
+    made = run_estimate_of(case)
+    return Prediction(case.case_id, made.likely, made.low, made.high, "ok", "")
 
 
 def _predict_chunk(task: tuple[list[Case], Path | None]) -> list[Prediction]:

@@ -146,6 +146,8 @@ def engine_rules(
         vendors=tuple(own.get("vendors") or info["vendors"]),
         source=own.get("source") or settings["source"],
         max_model_len_default=settings.get("max_model_len_default") or None,
+        state_pages=settings.get("state_pages", 1),
+        group_stretch=settings.get("group_stretch", 1.25),
     )
 
 

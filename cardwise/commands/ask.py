@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Sources, Training, given, takes
+from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Picture, Sources, Training, given, takes
+from cardwise.commands.pictures import check_language_model, print_run, print_run_explained, run_options
 from cardwise.commands.printing import check_language, width, write, write_json
+from cardwise.errors import BadInput, NotSupported
 
 CARDS_HELP = 'Cards, with commas: "RTX 4090, 8x H100 SXM", or all. Without a count, the smallest counts that fit are found.'
 
 
-@takes(load=Load, choice=Choice, training=Training, money=Money, sources=Sources, form=Form)
+@takes(load=Load, choice=Choice, picture=Picture, training=Training, money=Money, sources=Sources, form=Form)
 def plan(
     model: Annotated[str, MODEL],
     cards: Annotated[
@@ -24,6 +26,7 @@ def plan(
     *,
     load: Load,
     choice: Choice,
+    picture: Picture,
     training: Training,
     money: Money,
     sources: Sources,
@@ -35,6 +38,13 @@ def plan(
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
+    if facade.is_pipeline(model):
+        if training.train:
+            raise NotSupported(f"training is predicted for language models; {model} makes pictures: ask without --train")
+        refuse_training(training)
+        asked = run_options(model, load, choice, picture, money)
+        return print_run(facade.plan_run(model, cards, budget_usd_per_hour=budget_usd_per_hour, **asked), form, full)
+    check_language_model(model, picture)
     if training.train:
         return plan_training(model, cards, budget_usd_per_hour, full, training, load, choice, money, sources, form)
     refuse_training(training)
@@ -48,13 +58,14 @@ def plan(
     write(plan_text(answer, lang, width(), full))
 
 
-@takes(load=Load, choice=Choice, money=Money, sources=Sources, form=Form)
+@takes(load=Load, choice=Choice, picture=Picture, money=Money, sources=Sources, form=Form)
 def explain(
     model: Annotated[str, MODEL],
     cards: Annotated[str, typer.Option("--cards", help='One kind of card: "8x RTX 4090". Without a count, the smallest that fits.')],
     *,
     load: Load,
     choice: Choice,
+    picture: Picture,
     money: Money,
     sources: Sources,
     form: Form,
@@ -64,6 +75,9 @@ def explain(
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
+    if facade.is_pipeline(model):
+        return print_run_explained(facade.explain_run(model, cards, **run_options(model, load, choice, picture, money)), form)
+    check_language_model(model, picture)
     explained = facade.explain(model, cards, **given(load, choice, money, sources))
     if form.json:
         from cardwise.reports.layout_records import explain_record
@@ -93,6 +107,8 @@ def simulate(
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
+    if facade.is_pipeline(model):
+        raise BadInput(f"simulate follows requests of a language model; {model} makes pictures one run after the other: ask cardwise plan")
     simulated = facade.simulate(model, cards, load_file, **given(load, choice, money, sources))
     if form.json:
         from cardwise.reports.layout_records import simulate_record

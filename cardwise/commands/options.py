@@ -17,7 +17,8 @@ import typer
 MODEL = typer.Argument(
     help="Model id (llama-2-70b, Qwen/Qwen3-32B), or the path of a config.json, .gguf or checkpoint folder.", show_default=False
 )
-LOAD, LIMITS, LAYOUT, TRAINING, COST, FACTS, OUTPUT = "Load", "Limits", "Layout", "Training", "Cost", "Facts", "Output"
+LOAD, LIMITS, LAYOUT, PICTURE, TRAINING = "Load", "Limits", "Layout", "Images and video", "Training"
+COST, FACTS, OUTPUT = "Cost", "Facts", "Output"
 
 
 def _said(name: str, text: str, panel: str, *more: str, **settings: Any) -> Any:
@@ -68,6 +69,23 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """What a pipeline makes; for models of images and video."""
+
+    width: Annotated[int | None, _said("--width", "Width in pixels. Default: the model's own.", PICTURE)] = None
+    height: Annotated[int | None, _said("--height", "Height in pixels. Default: the model's own.", PICTURE)] = None
+    steps: Annotated[int | None, _said("--steps", "Denoising steps. Default: the model's own.", PICTURE)] = None
+    scheduler: Annotated[str | None, _said("--scheduler", "euler, heun, dpm++2m, lcm, ...: evaluations of a step.", PICTURE)] = None
+    images: Annotated[int | None, _said("--images", "Images or clips in all. Default: 1.", PICTURE)] = None
+    frames: Annotated[int | None, _said("--frames", "Frames of a clip. Default: the model's own.", PICTURE)] = None
+    guidance: Annotated[float | None, _said("--guidance", "Guidance scale; at most 1 takes one network pass a step.", PICTURE)] = None
+    offload: Annotated[
+        str | None, _said("--offload", "Weights that wait on the host: none, model, sequential. Default: as needed.", PICTURE)
+    ] = None
+    tiling: Annotated[bool | None, _said("--tiling/--no-tiling", "Decode in tiles. Default: as needed.", PICTURE)] = None
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
     """What is trained, and how (docs/training.md)."""
 
@@ -82,7 +100,7 @@ class Training:
     optimizer: Annotated[str, _said("--optimizer", "adamw, adamw8bit, adamw-bf16, sgd, lion, adafactor, muon.", TRAINING)] = ""
     precision: Annotated[str, _said("--precision", "Of the products: bf16, fp16 or fp8. Default: bf16.", TRAINING)] = ""
     adapter_rank: Annotated[int | None, _said("--adapter-rank", "Rank of LoRA adapters. Default: 16.", TRAINING)] = None
-    offload: Annotated[bool, _said("--offload", "States may lie in the host's memory.", TRAINING)] = False
+    offload_states: Annotated[bool, _said("--offload-states", "States may lie in the host's memory.", TRAINING)] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +140,12 @@ class Form:
 def given(*groups: Any) -> dict[str, Any]:
     """The options of the groups by name, without where facts come from: the library's arguments."""
     return {item.name: getattr(group, item.name) for group in groups for item in fields(group) if item.name != "facts"}
+
+
+def said(group: Any, without: tuple[str, ...] = ()) -> list[str]:
+    """The options of a group that differ from their defaults, as they are written; not the fields named in `without`."""
+    changed = [item.name for item in fields(group) if getattr(group, item.name) != item.default]
+    return [f"--{name.replace('_', '-')}" for name in changed if name not in without]
 
 
 def takes(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
 
-from cardwise.commands.options import Choice, Form, Load, Money, Sources, Training
+from cardwise.commands.options import Choice, Form, Load, Money, Sources, Training, said
 from cardwise.commands.printing import check_language, width, write, write_json
 from cardwise.errors import BadInput
 
 SHARED = ("tensor_parallel", "pipeline_parallel", "link", "engine")
 """Options of a layout that training has, too."""
-
-
-def said(group: Any, without: tuple[str, ...] = ()) -> list[str]:
-    """Options of a group that differ from their defaults, as they are written."""
-    kind = type(group)()
-    changed = [item.name for item in fields(group) if getattr(group, item.name) != getattr(kind, item.name)]
-    return [f"--{name.replace('_', '-')}" for name in changed if name not in without]
 
 
 def refuse_training(training: Training) -> None:
@@ -39,6 +31,7 @@ def plan_training(
 
     lang = check_language(form.lang)
     own = {item.name: getattr(training, item.name) for item in fields(training) if item.name != "train"}
+    own["offload"] = own.pop("offload_states")
     costs = {item.name: getattr(money, item.name) for item in fields(money)}
     answer = facade.plan_training(
         model,

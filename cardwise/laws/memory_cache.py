@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from cardwise.budget import CacheGroup, CachePlan, MemoryConstants
 from cardwise.engine import CacheFormat, EngineRules
@@ -46,13 +45,13 @@ def cache_plan(
         for (kind, token_bytes, window, state), count in merged.items()
     )
     margin = max_num_batched_tokens or rules.max_num_batched_tokens
-    return _paged(groups, rules.block_size, replace(constants, state_blocks=constants.state_blocks + speculative_tokens), margin)
+    return _paged(groups, rules, constants, rules.state_pages + speculative_tokens, margin)
 
 
 def _kept(layer: Layer, cache: CacheFormat, layout: Layout, rules: EngineRules, constants: MemoryConstants) -> Kept:
     kept, ranks, width = layer.mixer.cache, layout.attention_tensor_parallel, cache.bits / 8
     if isinstance(kept, StateCache):
-        state = kept.state_elements * constants.state_bits / 8 + kept.conv_elements * CONVOLUTION_BYTES
+        state = kept.state_elements * (kept.state_bits or constants.state_bits) / 8 + kept.conv_elements * CONVOLUTION_BYTES
         return "state", 0.0, None, state / ranks
     if isinstance(kept, LatentCache):
         return _latent(layer, kept, width, ranks, rules, constants)
@@ -84,22 +83,26 @@ def _compressor(layer: Layer, cache: CacheFormat, constants: MemoryConstants) ->
     return "compressor", running + (kept.rank + kept.rope_dim) * cache.bits / 8, int(max(kept.compression, 1)), 0.0
 
 
-def _paged(groups: tuple[CacheGroup, ...], block_size: int, constants: MemoryConstants, margin: int) -> CachePlan:
-    """vLLM lays all kinds over one pool of equal pages: the kind with the fewest layers sets the width of a group, a recurrence's state
-    the tokens of a page (16 x ceil(state / (16 x bytes per token)))."""
-    plain = CachePlan(groups, block_size, 0, constants.state_blocks, margin if constants.unified_pages else 0)
+def _paged(groups: tuple[CacheGroup, ...], rules: EngineRules, constants: MemoryConstants, state_pages: int, margin: int) -> CachePlan:
+    """vLLM lays all kinds over one pool of equal pages (v1/core/kv_cache_utils.py, v1/kv_cache_interface.py).
+
+    The kind with the fewest layers sets the width of a group, or the one with the most when it has less than `group_stretch` times as many.
+    A recurrence's state sets the tokens of a page: 16 x ceil(state / (16 x bytes per token)); a sequence keeps `state_pages` of them in
+    every group of recurrent layers.
+    """
+    plain = CachePlan(groups, rules.block_size, 0, state_pages, margin if constants.unified_pages else 0)
     if not constants.unified_pages or not groups:
         return plain
     attention = [group for group in groups if group.token_bytes]
     if not attention or len({group.token_bytes for group in attention}) > 1:
         return plain
     state = max((group.state_bytes for group in groups), default=0.0)
-    page = block_size
+    page = rules.block_size
     if state:
-        page = max(block_size, block_size * math.ceil(state / (block_size * attention[0].token_bytes)))
+        page = max(page, page * math.ceil(state / (page * attention[0].token_bytes)))
     fewest, most = min(group.layers for group in groups), max(group.layers for group in groups)
-    width = most if most < 1.25 * fewest else fewest
-    return CachePlan(groups, page, width, constants.state_blocks, margin)
+    width = most if most < rules.group_stretch * fewest else fewest
+    return CachePlan(groups, page, width, state_pages, margin)
 
 
 def kv_bytes_per_token(

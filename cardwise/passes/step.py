@@ -24,7 +24,6 @@ from cardwise.passes.batch import Batch, arithmetic
 from cardwise.passes.table import StepTable
 from cardwise.passes.wires import ACTIVATION_BYTES, Wires
 
-STATE_BYTES = 4.0
 SIXTEEN_BIT, EIGHT_BIT = 15.0, 7.0
 WAVE_BOUND_KERNELS, WAVE_SHARE = frozenset({"fp8", "fp4"}), 0.006
 """Products of scaled number types do not split K, so that a matrix of few columns leaves part of a wave of 128 x 128 tiles idle: half_rows
@@ -51,9 +50,11 @@ class EngineStep:
         cache: CacheFormat,
         efficiency: Efficiency,
         power_limit_w: float | None = None,
+        state_bits: float = 32.0,
     ) -> None:
+        """`state_bits`: width of a recurrence's state in the engine, where the checkpoint does not state it."""
         self.architecture, self.layout, self.efficiency = architecture, layout, efficiency
-        self.weights, self.cache = weights, cache
+        self.weights, self.cache, self.state_bits = weights, cache, state_bits
         slow = 1.0
         if power_limit_w and accelerator.tdp_w and power_limit_w < accelerator.tdp_w:
             slow = (power_limit_w / accelerator.tdp_w) ** efficiency.power_exponent
@@ -199,7 +200,8 @@ class EngineStep:
         cache = layer.mixer.cache
         assert isinstance(cache, StateCache)
         state = cache.state_elements / self.attention_ranks
-        moved = 2.0 * decodes * (state * STATE_BYTES + cache.conv_elements / self.attention_ranks * ACTIVATION_BYTES)
+        width = (cache.state_bits or self.state_bits) / 8
+        moved = 2.0 * decodes * (state * width + cache.conv_elements / self.attention_ranks * ACTIVATION_BYTES)
         flops = recurrence_flops(decodes + prefill, state)
         work = Work(flops=flops * layer.count, kv_bytes=moved * layer.count, launches=layer.count)
         arithmetic_s = compute_seconds(recurrence_flops(prefill, state) * layer.count, self.score_rate)

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from cardwise.calibration.cases import BrokenRow
     from cardwise.planning.compare import Comparison
     from cardwise.planning.explain import Explanation
+    from cardwise.planning.run_explain import RunExplanation
+    from cardwise.planning.run_question import RunOptions
     from cardwise.planning.simulate import Simulated
     from cardwise.planning.training_asking import TrainingOptions
+    from cardwise.run_answer import RunAnswer
     from cardwise.training_answer import TrainingAnswer
 
 
@@ -33,6 +36,30 @@ def plan(model: str, cards: str | None = None, **options: Unpack[Options]) -> An
     answer = search(asked)
     check_split(answer, asked)
     return finished(answer, asked)
+
+
+def is_pipeline(model: str) -> bool:
+    """Whether a name or path means a pipeline of images or video."""
+    from cardwise.passes.pipelines import is_pipeline as known
+
+    return known(model)
+
+
+def plan_run(model: str, cards: str | None = None, **options: Unpack[RunOptions]) -> RunAnswer:
+    """Which of `cards` make images or video with `model`, how fast, at what cost and memory. Raises CardwiseError."""
+    from cardwise.planning.run_nearest import beside_runs
+    from cardwise.planning.run_question import run_question
+    from cardwise.planning.run_search import plan_run as search
+
+    return beside_runs(search(run_question(model, cards, **options)))
+
+
+def explain_run(model: str, cards: str, **options: Unpack[RunOptions]) -> RunExplanation:
+    """The fastest way of making images or video with `model` on one kind of card, in depth. Raises CardwiseError."""
+    from cardwise.planning.run_explain import explain_run as explained
+    from cardwise.planning.run_question import run_question
+
+    return explained(run_question(model, cards, **options))
 
 
 def plan_training(model: str, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingAnswer:
@@ -61,7 +88,7 @@ def simulate(model: str, cards: str, load_file: str | Path | None = None, **opti
 
 
 def compare_cards(names: str = "all", rank: str = "", model: str = "llama-3.1-8b", **options: Unpack[Options]) -> Comparison:
-    """Cards side by side with sources, ranked for decode, prefill, training, price-performance or perf-per-watt. Raises CardwiseError."""
+    """Cards side by side with sources, ranked for one of `compare.RANKS`. Raises CardwiseError."""
     from cardwise.planning.compare import compare
 
     return compare(question(model, names, **options), rank)

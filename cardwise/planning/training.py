@@ -123,7 +123,7 @@ def fix_of(question: TrainingQuestion, card: Accelerator, count: int) -> str:
     if more is not None:
         parts.append(f"take {more:,}x {card.name}")
     others: tuple[tuple[str, TrainingQuestion], ...] = (
-        ("--offload, with states in the host's memory", replace(question, offload=True)),
+        ("--offload-states, with states in the host's memory", replace(question, offload=True)),
         ("--method lora", replace(question, method="lora")),
         ("--method qlora", replace(question, method="qlora")),
     )

@@ -105,6 +105,7 @@ def mamba2(
     proj_bias: bool = False,
     conv_bias: bool = True,
     norm: bool = True,
+    state_bits: int | None = None,
 ) -> Mixer:
     """Mamba-2 (state space duality): one input projection to z, x, B, C, dt; a depthwise convolution over x, B, C; one state per head."""
     inner, convolved = heads * head_dim, heads * head_dim + 2 * groups * state
@@ -112,11 +113,13 @@ def mamba2(
     matrices = (Matrix("in_proj", hidden, width, "attention"), Matrix("out_proj", inner, hidden, "attention", "row"))
     vectors = convolved * (kernel + (1 if conv_bias else 0)) + 3 * heads + (inner if norm else 0)
     vectors += (width + hidden) if proj_bias else 0
-    cache = StateCache(heads * head_dim * state, convolved * (kernel - 1))
+    cache = StateCache(heads * head_dim * state, convolved * (kernel - 1), state_bits)
     return Mixer("mamba2", matrices, cache, heads, state, head_dim, vectors)
 
 
-def gated_delta(hidden: int, key_heads: int, value_heads: int, key_dim: int, value_dim: int, kernel: int) -> Mixer:
+def gated_delta(
+    hidden: int, key_heads: int, value_heads: int, key_dim: int, value_dim: int, kernel: int, state_bits: int | None = None
+) -> Mixer:
     """Gated delta rule (Qwen3-Next, Qwen3.5): projections to q, k, v, z and to beta, alpha; a convolution over q, k, v."""
     keys, values = key_heads * key_dim, value_heads * value_dim
     matrices = (
@@ -126,7 +129,7 @@ def gated_delta(hidden: int, key_heads: int, value_heads: int, key_dim: int, val
     )
     convolved = 2 * keys + values
     vectors = convolved * kernel + 2 * value_heads + value_dim
-    cache = StateCache(value_heads * key_dim * value_dim, convolved * (kernel - 1))
+    cache = StateCache(value_heads * key_dim * value_dim, convolved * (kernel - 1), state_bits)
     return Mixer("gated-delta", matrices, cache, value_heads, key_dim, value_dim, vectors)
 
 

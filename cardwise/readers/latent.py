@@ -95,6 +95,10 @@ def build_kimi_linear(fields: Fields, traits: Traits) -> Decoder:
     return finish(fields, traits, shape, layers)
 
 
+KDA_STATE_BITS = 32
+"""vLLM keeps the state of Kimi's delta attention in fp32 whatever the model's type (layers/mamba/mamba_utils.py, kda_state_dtype)."""
+
+
 def _kda(linear: Fields, hidden: int) -> Mixer:
     heads, head_dim, kernel = linear.integer("num_heads"), linear.integer("head_dim"), linear.integer("short_conv_kernel_size")
     width = heads * head_dim
@@ -110,7 +114,7 @@ def _kda(linear: Fields, hidden: int) -> Mixer:
     else:
         matrices += [Matrix("gate_a_proj", hidden, head_dim, "attention", "none"), Matrix("gate_b_proj", head_dim, width, "attention")]
     vectors = 3 * width * kernel + width + heads + head_dim
-    cache = StateCache(heads * head_dim * head_dim, 3 * width * (kernel - 1))
+    cache = StateCache(heads * head_dim * head_dim, 3 * width * (kernel - 1), KDA_STATE_BITS)
     return Mixer("kda", tuple(matrices), cache, heads, head_dim, head_dim, vectors)
 
 

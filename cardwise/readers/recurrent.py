@@ -10,6 +10,16 @@ from cardwise.readers.family import Traits
 from cardwise.readers.fields import MAX_LAYERS, MAX_POSITIONS, Fields
 from cardwise.readers.transformer import POSITIONS, Decoder, Shape, attention, dense_width, feed_forward, finish, top_k, windows
 
+STATE_BITS = {"float32": 32, "bfloat16": 16, "float16": 16}
+
+
+def state_bits(fields: Fields) -> int | None:
+    """Width of the recurrent state that the configuration states (Qwen3.5, Nemotron-H), None where it leaves it to the engine."""
+    name = fields.text("mamba_ssm_dtype", "mamba_ssm_cache_dtype", default="auto")
+    if name != "auto" and name not in STATE_BITS:
+        raise fields.bad(f"field mamba_ssm_dtype is {name[:40]!r}; known are {', '.join(STATE_BITS)}")
+    return STATE_BITS.get(name)
+
 
 def build_gated_delta(fields: Fields, traits: Traits) -> Decoder:
     """Qwen3-Next, Qwen3.5, Qwen3.6: three of four layers are a gated delta rule, the fourth full attention with a gate on its output."""
@@ -17,6 +27,7 @@ def build_gated_delta(fields: Fields, traits: Traits) -> Decoder:
     delta = blocks.gated_delta(
         shape.hidden, fields.integer("linear_num_key_heads"), fields.integer("linear_num_value_heads"),
         fields.integer("linear_key_head_dim"), fields.integer("linear_value_head_dim"), fields.integer("linear_conv_kernel_dim", high=64),
+        state_bits(fields),
     )  # fmt: skip
     full = attention(fields, traits, shape, "full", None)
     every = fields.integer("full_attention_interval", high=MAX_LAYERS)
@@ -37,6 +48,7 @@ def _mamba2(fields: Fields, hidden: int, prefix: str, *, proj_bias: str, norm: b
         hidden, heads, head_dim, fields.integer(f"{prefix}n_groups", "n_groups"),
         fields.integer(f"{prefix}d_state", "ssm_state_size", "state_size"), fields.integer(f"{prefix}d_conv", "conv_kernel", high=64),
         proj_bias=fields.flag(proj_bias), conv_bias=fields.flag("use_conv_bias", "mamba_conv_bias", default=True), norm=norm,
+        state_bits=state_bits(fields),
     )  # fmt: skip
 
 

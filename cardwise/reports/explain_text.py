@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cardwise.planning.changes import Change
-from cardwise.planning.explain import Explanation, StepTime
+from cardwise.planning.explain import Explanation, SlotValue, StepTime
 from cardwise.quantities import GIB, duration, significant
 from cardwise.reports.plan_text import section
 from cardwise.reports.table import Column, table, wrapped
@@ -18,7 +20,7 @@ def explain_text(e: Explanation, lang: str = "en", width: int = 120) -> str:
     say = words(lang)
     blocks = [verdict(e, say, width), memory(e, say, width)]
     blocks += [step(one, say, width) for one in e.steps]
-    blocks += [changes(e, say, width), slots(e, say, width), evidence(e, say, width)]
+    blocks += [changes(e, say, width), slots(e.slots, say, width), evidence(e, say, width)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -134,10 +136,10 @@ def change(one: Change, say: Words) -> str:
     return f"{text}{say('colon')}{result}{faster}"
 
 
-def slots(e: Explanation, say: Words, width: int) -> str:
+def slots(used: Sequence[SlotValue], say: Words, width: int) -> str:
     """The efficiencies used, each with its prior, its source and what the fit made of it."""
     lines = []
-    for slot in e.slots:
+    for slot in used:
         moved = ", ".join(f"{key} x{factor:.2f} ({cases:,})" for key, factor, cases in slot.moved)
         fitted = say("slot_fitted", moved=moved) if moved else say("slot_prior")
         timed = slot.name.endswith("_seconds")

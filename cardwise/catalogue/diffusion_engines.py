@@ -1,0 +1,110 @@
+"""Software that runs pipelines of images and video, how it unpacks weights, and what its process takes: data/diffusion/engines.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
+
+from cardwise.catalogue.load import read_toml
+from cardwise.errors import UnknownName
+from cardwise.quantities import GIB
+
+FILE = "diffusion/engines.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineEngine:
+    """One engine: its usual `mode` and `precision`; attention is fused from the month `fused_since` on. `splits`: what it spreads over
+    cards; `sharded`: it keeps weights in shares there.
+    """
+
+    name: str
+    mode: str
+    precision: str
+    fused_since: str
+    offloads: tuple[str, ...]
+    splits: tuple[str, ...]
+    sharded: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacking:
+    """How stored weights become operands: bytes moved per element and pass, eagerly and replayed; `native`: multiplied as stored."""
+
+    name: str
+    moved_bytes: float
+    replayed_bytes: float
+    native: bool
+    words: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMemory:
+    """Bytes of a process beside its tensors; FLOP/s of the host for encoders that stay there; pixels of a decoder's tile; parameters from
+    which a text encoder is quantised or kept on the host.
+    """
+
+    context_bytes: float
+    host_flops_per_s: float
+    tile_pixels: int
+    large_encoder: int
+
+
+@lru_cache(maxsize=1)
+def _data() -> Mapping[str, Any]:
+    return read_toml(FILE)
+
+
+@lru_cache(maxsize=1)
+def pipeline_engines() -> Mapping[str, PipelineEngine]:
+    """All engines by name."""
+    return {
+        name: PipelineEngine(
+            name,
+            entry["mode"],
+            entry["precision"],
+            entry["fused_since"],
+            tuple(entry["offloads"]),
+            tuple(entry["splits"]),
+            bool(entry.get("sharded", False)),
+            entry["source"],
+        )
+        for name, entry in _data()["engines"].items()
+    }
+
+
+@lru_cache(maxsize=256)
+def pipeline_engine(name: str) -> PipelineEngine:
+    """The engine of that name or alias; no name is diffusers. Raises UnknownName with the nearest names."""
+    word = name.strip().lower() or "diffusers"
+    aliases = {alias: engine for engine, entry in _data()["engines"].items() for alias in (engine, *entry.get("aliases", ()))}
+    if word not in aliases:
+        raise UnknownName("engine for images and video", name[:60], get_close_matches(word[:60], aliases, 3, 0.5) or sorted(aliases)[:6])
+    return pipeline_engines()[aliases[word]]
+
+
+@lru_cache(maxsize=1)
+def unpackings() -> Mapping[str, Unpacking]:
+    """All ways of unpacking by name."""
+    return {
+        name: Unpacking(
+            name, float(entry["bytes"]), float(entry["replayed"]), bool(entry.get("native")), tuple(entry["words"]), entry["source"]
+        )
+        for name, entry in _data()["unpacking"].items()
+    }
+
+
+@lru_cache(maxsize=1)
+def process_memory() -> ProcessMemory:
+    entry = _data()["memory"]
+    return ProcessMemory(
+        entry["context"]["gib"] * GIB,
+        float(entry["host"]["flops_per_s"]),
+        int(entry["tile"]["pixels"]),
+        int(entry["large_encoder"]["parameters"]),
+    )

@@ -1,0 +1,108 @@
+"""Memory of a run of a pipeline on one card: weights that stay there and activations, stage by stage. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from cardwise.execution import Execution
+from cardwise.laws.network_memory import peak_elements, stored_bytes
+from cardwise.network import Canvas, Network
+from cardwise.pipeline import Job, Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class StageMemory:
+    """Bytes on one card while a stage runs: weights of all components that are there, its activations, and the rest of the process."""
+
+    name: str
+    weights_bytes: float
+    activation_bytes: float
+    other_bytes: float = 0.0
+
+    @property
+    def total_bytes(self) -> float:
+        return self.weights_bytes + self.activation_bytes + self.other_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRules:
+    """How a run keeps its tensors. Bytes of an element: of activations (`width`), of quantised matrices of denoiser and large encoder (0:
+    not quantised), of the decoder (`decoder_width`). `activation_factor`: activations alive per byte of the largest operator's; `reserved`:
+    what the allocator holds per byte in use; `other_bytes`: context of the process. `large_encoder`: parameters beyond which a text encoder
+    counts as large.
+    """
+
+    width: float
+    decoder_width: float
+    denoiser_bytes: float = 0.0
+    encoder_bytes: float = 0.0
+    large_encoder: int = 0
+    activation_factor: float = 1.0
+    reserved: float = 1.0
+    other_bytes: float = 0.0
+    tile_pixels: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Component:
+    stage: str
+    weights_bytes: float
+    blocks: int
+    activation_bytes: float
+
+
+def stage_memory(pipeline: Pipeline, job: Job, execution: Execution, rules: MemoryRules) -> tuple[StageMemory, ...]:
+    """The stages encode, denoise and decode, each with the most that it takes.
+
+    Offload none: all weights stay. model: those of the component that runs. sequential: those of one block of it, twice, since the next one
+    arrives while it computes (accelerate's cpu_offload hooks).
+    """
+    components = list(_components(pipeline, job, execution, rules))
+    everything = sum(c.weights_bytes for c in components)
+    stages: dict[str, StageMemory] = {}
+    for c in components:
+        kept = {"none": everything, "model": c.weights_bytes, "sequential": min(1.0, 2.0 / max(c.blocks, 1)) * c.weights_bytes}[
+            execution.offload
+        ]
+        found = StageMemory(c.stage, kept * rules.reserved, c.activation_bytes * rules.reserved, rules.other_bytes)
+        if c.stage not in stages or found.total_bytes > stages[c.stage].total_bytes:
+            stages[c.stage] = found
+    return tuple(stages.values())
+
+
+def peak(stages: tuple[StageMemory, ...]) -> StageMemory:
+    """The stage that takes most."""
+    return max(stages, key=lambda stage: stage.total_bytes)
+
+
+def _components(pipeline: Pipeline, job: Job, execution: Execution, rules: MemoryRules) -> Iterator[_Component]:
+    fused = execution.attention == "fused"
+    for encoder in pipeline.encoders:
+        large = encoder.network.parameters > rules.large_encoder
+        if execution.encoders_on_host and large:
+            continue
+        weights = stored_bytes(encoder.network, rules.width, rules.encoder_bytes if large else 0.0)
+        canvas, batch = job.canvas(encoder.tokens), job.batch * (min(job.passes, 2) if encoder.guided else 1)
+        yield _Component("encode", weights, encoder.network.blocks, _alive(encoder.network, canvas, batch, fused, rules.width, rules))
+    split = execution.split
+    samples = job.batch * job.passes / min(split.guidance, job.passes) / split.sequence
+    for denoiser in pipeline.denoisers:
+        weights = stored_bytes(denoiser.network, rules.width, rules.denoiser_bytes) / (split.cards if split.sharded else 1)
+        alive = _alive(denoiser.network, job.canvas(pipeline.prompt_tokens), samples, fused, rules.width, rules)
+        yield _Component("denoise", weights, denoiser.network.blocks, alive)
+    yield _decoder(pipeline, job, execution, rules, fused)
+
+
+def _decoder(pipeline: Pipeline, job: Job, execution: Execution, rules: MemoryRules, fused: bool) -> _Component:
+    autoencoder, canvas = pipeline.autoencoder, job.canvas()
+    batch = job.batch if execution.decoder == "whole" else 1
+    if execution.decoder == "tiled":
+        canvas = replace(canvas, width=min(canvas.width, rules.tile_pixels), height=min(canvas.height, rules.tile_pixels))
+    alive = _alive(autoencoder.decoder, canvas, batch, fused, rules.decoder_width, rules)
+    pixels = 3.0 * job.width * job.height * job.frames * job.batch * rules.decoder_width
+    return _Component("decode", autoencoder.parameters * rules.decoder_width, autoencoder.decoder.blocks, alive + pixels)
+
+
+def _alive(network: Network, canvas: Canvas, batch: float, fused: bool, width: float, rules: MemoryRules) -> float:
+    return peak_elements(network, canvas, batch, fused=fused) * width * rules.activation_factor

@@ -1,0 +1,1 @@
+"""Configurations of the components of diffusion pipelines -> `Network`, one module a family."""
