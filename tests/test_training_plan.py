@@ -102,7 +102,7 @@ def test_more_tokens_take_longer_and_cost_more() -> None:
     ("cards", "options", "reason", "fix"),
     [
         ("1x RTX 4090", {}, "GiB of weights, gradients and optimiser", "take 8x RTX 4090"),
-        ("1x H100 SXM", {}, "needs", "take 2x H100 SXM, or --offload"),
+        ("1x H100 SXM", {}, "needs", "take 2x H100 SXM, or --offload-states"),
         ("8x RTX 4090", {"zero": 0, "tensor_parallel": 1, "pipeline_parallel": 1}, "needs", "leave --zero free"),
         ("2x A100 SXM 80GB", {"recompute": "none", "micro_batch": 8}, "needs", "leave --recompute free"),
         ("8x H100 SXM", {"tensor_parallel": 3}, "32 heads are not divisible by 3", "valid degrees are 1, 2, 4, 8"),
