@@ -28,11 +28,11 @@ class StageMemory:
 @dataclass(frozen=True, slots=True)
 class MemoryRules:
     """How a run keeps its tensors. Bytes of an element: of activations (`width`), of the denoiser's unquantised weights (`kept_width`, 0:
-    the same), of quantised matrices of denoiser and large encoder (0: not quantised), of the decoder (`decoder_width`). `activation_factor`:
-    bytes alive per byte of the largest operator's tensors; `reserved`: what the allocator holds of activations per byte in use;
-    `other_bytes`: what it and the context hold besides. `score_copies`: tensors of scores that unfused attention keeps at once.
-    `large_encoder`: parameters beyond which a text encoder counts as large. `loaded_whole`: weights are on the card in `width` before they
-    are quantised there. `tile_pixels`: each side of a tile of a decoder that states none.
+    the same), of quantised matrices of denoiser and large encoder (0: not quantised), of the decoder (`decoder_width`).
+    `activation_factor`: bytes alive per byte of the largest operator's tensors; `reserved`: what the allocator holds of activations per
+    byte in use; `other_bytes`: what it and the context hold besides. `score_copies`: tensors of scores that unfused attention keeps at
+    once. `large_encoder`: parameters beyond which a text encoder counts as large. `loaded_whole`: weights are on the card in `width`
+    before they are quantised there. `tile_pixels`: each side of a tile of a decoder that states none.
     """
 
     width: float
