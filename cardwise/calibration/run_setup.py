@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from cardwise.calibration.attributes import maturity
 from cardwise.calibration.cases import Case
 from cardwise.calibration.run_words import clock_hz, degree, run_words, torch_version
 from cardwise.catalogue.accelerators import accelerator
@@ -58,7 +59,7 @@ def run_setup(case: Case) -> RunSetup:
         accelerator=card,
         link=link(card, cards, said=case.link) if cards > 1 else None,
         stored=stored(execution, card),
-        context=run_context(card, execution, torch_era(words, case.measured)),
+        context=run_context(card, execution, torch_era(words, case.measured), maturity(card, case.measured)),
         words=words,
     )
 
@@ -204,8 +205,11 @@ def torch_era(words: tuple[str, ...], measured: str) -> str:
     return "torch1" if measured and measured < "2023-03" else "torch2"
 
 
-def run_context(card: Accelerator, execution: Execution, era: str) -> tuple[tuple[str, str], ...]:
-    """Attributes of a run that fitted effects are keyed by, sorted. None of them names a model or a source."""
+def run_context(card: Accelerator, execution: Execution, era: str = "torch2", age: str = "") -> tuple[tuple[str, str], ...]:
+    """Attributes of a run that fitted effects are keyed by, sorted. None of them names a model or a source.
+
+    `era`: of PyTorch. `age`: young where the card was measured in its first half year (cuDNN and CUDA came after the RTX 4090).
+    """
     quantised = execution.weights not in PLAIN
     kernel = ("f32" if execution.precision in ("fp32", "tf32") else "f16") if not quantised or execution.unpacking else "8bit"
     attributes = {
@@ -218,6 +222,7 @@ def run_context(card: Accelerator, execution: Execution, era: str) -> tuple[tupl
         "attention": execution.attention,
         "host": "desktop" if card.form_factor in DESKTOP_FORMS else "server",
         "era": era if execution.mode != "built" else "",
+        "maturity": age,
         "split": "ring" if execution.split.ring > 1 else "ulysses" if execution.split.ulysses > 1 else "",
     }
     return tuple(sorted((name, value) for name, value in attributes.items() if value))

@@ -12,6 +12,12 @@ def stored_bytes(network: Network, width: float, quantised: float = 0.0) -> floa
     return network.parameters * width - matrices * (width - quantised if quantised else 0.0)
 
 
+def largest_layer_bytes(network: Network, width: float, quantised: float = 0.0) -> float:
+    """Bytes of the largest single layer: what offloading layer by layer keeps on the card (accelerate's cpu_offload hooks leaf modules)."""
+    each = (op.parameters / max(op.count, 1) * (quantised if quantised and isinstance(op, Linear) else width) for op in network.ops)
+    return max(each, default=0.0)
+
+
 def op_elements(op: Op, canvas: Canvas, batch: float, score_copies: float = 0.0) -> float:
     """Elements alive while one operator runs: what it reads and what it writes; of unfused attention `score_copies` tensors of
     scores besides."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cardwise.execution import Execution
-from cardwise.laws.network_memory import peak_elements, stored_bytes
+from cardwise.laws.network_memory import largest_layer_bytes, peak_elements, stored_bytes
 from cardwise.network import Canvas, Network
 from cardwise.pipeline import Job, Pipeline
 
@@ -53,23 +53,20 @@ class MemoryRules:
 class _Component:
     stage: str
     weights_bytes: float
-    blocks: int
+    layer_bytes: float
     activation_bytes: float
 
 
 def stage_memory(pipeline: Pipeline, job: Job, execution: Execution, rules: MemoryRules) -> tuple[StageMemory, ...]:
     """The stages encode, denoise and decode, each with the most that it takes.
 
-    Offload none: all weights stay. model: those of the component that runs. sequential: those of one block of it, twice, since the next one
-    arrives while it computes (accelerate's cpu_offload hooks).
+    Offload none: all weights stay. model: those of the component that runs. sequential: those of its largest layer.
     """
     components = list(_components(pipeline, job, execution, rules))
     everything = sum(c.weights_bytes for c in components)
     stages: dict[str, StageMemory] = {}
     for c in components:
-        kept = {"none": everything, "model": c.weights_bytes, "sequential": min(1.0, 2.0 / max(c.blocks, 1)) * c.weights_bytes}[
-            execution.offload
-        ]
+        kept = {"none": everything, "model": c.weights_bytes, "sequential": c.layer_bytes}[execution.offload]
         found = StageMemory(c.stage, kept, c.activation_bytes * rules.reserved, rules.other_bytes)
         if c.stage not in stages or found.total_bytes > stages[c.stage].total_bytes:
             stages[c.stage] = found
@@ -94,12 +91,14 @@ def _components(pipeline: Pipeline, job: Job, execution: Execution, rules: Memor
             continue
         weights = stored_bytes(encoder.network, rules.width, rules.encoder_bytes if large else 0.0) / (shards if large else 1)
         canvas, batch = job.canvas(encoder.tokens), job.batch * (min(job.passes, 2) if encoder.guided else 1)
-        yield _Component("encode", weights, encoder.network.blocks, _alive(encoder.network, canvas, batch, fused, rules.width, rules))
+        layer = largest_layer_bytes(encoder.network, rules.width, rules.encoder_bytes if large else 0.0)
+        yield _Component("encode", weights, layer, _alive(encoder.network, canvas, batch, fused, rules.width, rules))
     samples = job.batch * job.passes / min(split.guidance, job.passes) / split.sequence
     for denoiser in pipeline.denoisers:
         weights = stored_bytes(denoiser.network, rules.kept_width or rules.width, rules.denoiser_bytes) / shards
         alive = _alive(denoiser.network, job.canvas(pipeline.prompt_tokens), samples, fused, rules.width, rules)
-        yield _Component("denoise", weights, denoiser.network.blocks, alive)
+        layer = largest_layer_bytes(denoiser.network, rules.kept_width or rules.width, rules.denoiser_bytes)
+        yield _Component("denoise", weights, layer, alive)
     yield _decoder(pipeline, job, execution, rules, fused)
 
 
@@ -111,7 +110,8 @@ def _decoder(pipeline: Pipeline, job: Job, execution: Execution, rules: MemoryRu
         canvas = replace(canvas, width=min(canvas.width, width), height=min(canvas.height, height))
     alive = _alive(autoencoder.decoder, canvas, batch, fused, rules.decoder_width, rules)
     pixels = 3.0 * job.width * job.height * job.frames * job.batch * rules.decoder_width
-    return _Component("decode", autoencoder.parameters * rules.decoder_width, autoencoder.decoder.blocks, alive + pixels)
+    layer = largest_layer_bytes(autoencoder.decoder, rules.decoder_width)
+    return _Component("decode", autoencoder.parameters * rules.decoder_width, layer, alive + pixels)
 
 
 def _alive(network: Network, canvas: Canvas, batch: float, fused: bool, width: float, rules: MemoryRules) -> float:

@@ -69,7 +69,7 @@ def explain_run(question: RunQuestion) -> RunExplanation:
     option = answer.options[answer.by_speed[0]]
     card = accelerator(option.accelerator)
     made, cards = option.execution, option.execution.split.cards
-    context = run_context(card, made, "torch2")
+    context = run_context(card, made)
     wire = link(card, cards, said=question.link) if cards > 1 else None
     run = PipelineRun(question.pipeline, option.job, made, card, stored(made, card), wire)
     stages = tuple(

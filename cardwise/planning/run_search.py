@@ -30,6 +30,8 @@ WAYS = (("none", "whole"), ("none", "tiled"), ("model", "whole"), ("model", "til
 """Where weights wait and how the decoder works, from the fastest to the least in memory."""
 USUAL = ("diffusers", "compiled-diffusers")
 LARGEST_BATCH = 64
+WORTH_IT = 0.98
+"""A larger batch is taken when it makes all pictures at least 2 % sooner: it costs memory."""
 
 
 def plan_run(question: RunQuestion) -> RunAnswer:
@@ -37,9 +39,9 @@ def plan_run(question: RunQuestion) -> RunAnswer:
     options: list[RunOption] = []
     refusals: list[RunRefusal] = []
     for count, card in question.cards:
-        for execution, replicas in ways(question, card, count or 1):
-            found = best(question, card, execution, replicas)
-            (options if isinstance(found, RunOption) else refusals).append(found)  # type: ignore[arg-type]
+        made = [best(question, card, execution, replicas) for execution, replicas in ways(question, card, count or 1)]
+        options += useful([found for found in made if isinstance(found, RunOption)], question)
+        refusals += [found for found in made if isinstance(found, RunRefusal)]
     if question.budget_usd_per_hour is not None:
         options = [o for o in options if o.cost.rent is not None and o.cost.rent.total <= question.budget_usd_per_hour]
     answer = RunAnswer(
@@ -61,6 +63,14 @@ def plan_run(question: RunQuestion) -> RunAnswer:
         assumptions=question.assumptions,
     )
     return replace(answer, verdict=verdict(answer), verdict_zh=verdict_zh(answer))
+
+
+def useful(made: list[RunOption], question: RunQuestion) -> list[RunOption]:
+    """Options of one card without quantised ones that nobody asked for and that are no faster than 16 bit."""
+    if question.weights:
+        return made
+    plain = min((one.all_s.likely for one in made if one.execution.weights in PLAIN), default=float("inf"))
+    return [one for one in made if one.execution.weights in PLAIN or one.all_s.likely < plain * WORTH_IT]
 
 
 def _cost_key(option: RunOption) -> float:
@@ -186,14 +196,14 @@ def option(question: RunQuestion, card: Accelerator, made: Execution, replicas: 
     chosen: tuple[float, Job, PipelineRun] | None = None
     cards = made.split.cards
     wire = link(card, cards, said=question.link) if cards > 1 else None
-    efficiency = run_efficiency(run_context(card, made, "torch2"))
+    efficiency = run_efficiency(run_context(card, made))
     for size in sizes:
         if size > 1 and peak(memory(question, made, size)).total_bytes > card.usable_bytes:
             break
         job = replace(question.job, batch=size)
         run = PipelineRun(question.pipeline, job, made, card, stored(made, card), wire)
         total = run.seconds(efficiency) * -(-share // size)
-        if chosen is None or total < chosen[0]:
+        if chosen is None or total < chosen[0] * WORTH_IT:
             chosen = (total, job, run)
     assert chosen is not None
     total, job, run = chosen

@@ -48,7 +48,8 @@ def name_of(option: RunOption) -> str:
 
 
 def _facts(option: RunOption, noun: str) -> str:
-    text = f"{significant(option.each_s.likely)} s a {noun} ({significant(option.each_s.low, 2)}-{significant(option.each_s.high, 2)})"
+    each = option.each_s
+    text = f"{significant(each.likely)} s {'an' if noun[0] in 'aeiou' else 'a'} {noun} ({significant(each.low, 2)}-{significant(each.high, 2)})"
     text += f", {significant(option.per_hour.likely)} {noun}s an hour"
     usd = option.cost.per_thousand_usd
     return text if usd is None else f"{text}, ${significant(usd)} per thousand"

@@ -11,6 +11,7 @@ from cardwise.reports.words import UNKNOWN, Words, gibibytes, interval, measured
 from cardwise.run_answer import MemoryNeed, RunAnswer, RunOption
 
 REFUSALS_SHOWN, ROWS_SHOWN = 8, 40
+LESS = 0.95
 STAGES = ("encode", "denoise", "decode")
 
 
@@ -21,7 +22,7 @@ def run_text(answer: RunAnswer, lang: str = "en", width: int = 120, full: bool =
     shown = answer.by_cost if full else best_of_each(answer)
     if shown:
         blocks += [table(columns(answer, shown[:ROWS_SHOWN], say), width), wrapped(say("run_legend"), width), stages(answer, say, width)]
-    blocks += [needs(answer, say, width), refused(answer, say, width), nearby(answer, say, width), basis(answer, shown, say, width)]
+    blocks += [needs(answer, say, width, full), refused(answer, say, width), nearby(answer, say, width), basis(answer, shown, say, width)]
     blocks += [prices(answer, shown, say, width), unknown(answer, say, width)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -129,24 +130,35 @@ def stages(answer: RunAnswer, say: Words, width: int) -> str:
     return section(say("run_stage_head"), lines, width)
 
 
-def needs(answer: RunAnswer, say: Words, width: int) -> str:
-    """Memory by precision and way of keeping weights."""
+def needs(answer: RunAnswer, say: Words, width: int, full: bool = False) -> str:
+    """Memory by precision and way of keeping weights; not `full`: only ways that take less than those before them."""
+    listed = answer.needs if full else telling(answer.needs)
 
     def cell(need: MemoryNeed, stage: str) -> str:
         found = next((peak.total_bytes for peak in need.memory if peak.stage == stage), None)
         return UNKNOWN if found is None else f"{found / GIB:,.1f}"
 
     made = [
-        Column(say("weights"), tuple(need.weights for need in answer.needs), "left", True),
-        Column(say("run_offload"), tuple(way(need.offload, need.decoder, say) for need in answer.needs), "left", True),
-        *(Column(say(f"run_{stage}"), tuple(cell(need, stage) for need in answer.needs)) for stage in STAGES),
+        Column(say("weights"), tuple(need.weights for need in listed), "left", True),
+        Column(say("run_offload"), tuple(way(need.offload, need.decoder, say) for need in listed), "left", True),
+        *(Column(say(f"run_{stage}"), tuple(cell(need, stage) for need in listed)) for stage in STAGES),
         Column(
             say("run_smallest"),
-            tuple(f"{need.smallest} ({gibibytes(need.smallest_bytes)})" if need.smallest_bytes else UNKNOWN for need in answer.needs),
+            tuple(f"{need.smallest} ({gibibytes(need.smallest_bytes)})" if need.smallest_bytes else UNKNOWN for need in listed),
             "left",
         ),
     ]
     return f"{wrapped(say('run_needs_head'), width)}\n{table(made, width)}"
+
+
+def telling(needs: Sequence[MemoryNeed]) -> list[MemoryNeed]:
+    """The needs of each format that are at least a twentieth below all before them."""
+    kept: list[MemoryNeed] = []
+    for need in needs:
+        before = [one.peak.total_bytes for one in kept if one.weights == need.weights]
+        if not before or need.peak.total_bytes < min(before) * LESS:
+            kept.append(need)
+    return kept
 
 
 def refused(answer: RunAnswer, say: Words, width: int) -> str:

@@ -92,7 +92,7 @@ def run(way: Way, card: Accelerator, images: int) -> Timed | None:
 def launch_s(option: RunOption, card: Accelerator) -> float:
     """Seconds that the host takes to launch every kernel of one run, were the card infinitely fast."""
     made = option.execution
-    efficiency = run_efficiency(run_context(card, made, "torch2"))
+    efficiency = run_efficiency(run_context(card, made))
     stages = PipelineRun(question(1).pipeline, option.job, made, card, stored(made, card)).stages(efficiency)
     launches = sum(stage.repeats * float(operator.work.launches) for stage in stages for operator in stage.operators)
     return launches * efficiency.launch_seconds
