@@ -8,6 +8,7 @@ from typing import cast
 
 from cardwise.errors import NotSupported
 from cardwise.network import Autoencoder, Network
+from cardwise.readers.diffusion.changed import on_latents_of
 from cardwise.readers.diffusion.written import is_written, written_autoencoder, written_network
 from cardwise.readers.fields import Fields
 
@@ -17,6 +18,7 @@ UNETS: Mapping[str, tuple[str, str]] = {
     "UNetSpatioTemporalConditionModel": ("unet_video", "UNETS"),
     "StableCascadeUNet": ("cascade", "UNETS"),
 }
+UNET_SIDE = 8  # pixels each way of a latent that readers of UNets take; Stable Cascade's own latents are no autoencoder's
 IMAGE_TRANSFORMERS = (
     "AuraFlowTransformer2DModel", "ChromaTransformer2DModel", "Flux2Transformer2DModel", "FluxTransformer2DModel", "HunyuanDiT2DModel",
     "PixArtTransformer2DModel", "QwenImageTransformer2DModel", "SD3Transformer2DModel", "SanaTransformer2DModel", "Transformer2DModel",
@@ -55,7 +57,8 @@ def read_denoiser(fields: Fields, side: int, stride: int) -> Network:
         return written_network(fields)
     name = _class(fields)
     if name in UNETS:
-        return cast("Callable[[Fields], Network]", _reader(fields, name, *UNETS[name]))(fields)
+        read = cast("Callable[[Fields], Network]", _reader(fields, name, *UNETS[name]))(fields)
+        return read if name == "StableCascadeUNet" else on_latents_of(read, side, UNET_SIDE)
     if name in VIDEO_TRANSFORMERS:
         video = _reader(fields, name, "video_transformers", "VIDEO_TRANSFORMERS")
         return cast("Callable[[Fields, int, int], Network]", video)(fields, side, stride)

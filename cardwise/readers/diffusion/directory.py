@@ -57,6 +57,18 @@ def read_folder(path: Path) -> Folder:
     return Folder(index.text("_class_name"), components, weights)
 
 
+def read_components(folder: Path) -> dict[str, Fields]:
+    """The components of a folder without an index: every folder in it with a config.json that names its class."""
+    found: dict[str, Fields] = {}
+    for config in sorted(folder.glob("*/config.json")):
+        values = read_json(config)
+        classes = values.get("architectures")
+        name = values.get("_class_name") or (classes[0] if isinstance(classes, list) and classes else None)
+        if isinstance(name, str):
+            found[config.parent.name] = Fields({**values, "_class_name": name}, str(config))
+    return found
+
+
 def _weights_of(folder: Path) -> Path | None:
     """The index of shards or the one file of a component; of a lower precision only where there is no other."""
     tries = [folder / f"{name}.index.json" for name in WEIGHTS] + [folder / name for name in WEIGHTS]

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from cardwise.errors import BadFile
-from cardwise.network import Attention, Autoencoder, Extent, Linear, Network, Op, Pointwise
+from cardwise.network import Autoencoder
 from cardwise.pipeline import Denoiser, Encoder, Pipeline
+from cardwise.readers.diffusion.changed import of_one_picture, unstored
 from cardwise.readers.diffusion.components import NEXT, read_autoencoder, read_denoiser, read_encoder
 from cardwise.readers.fields import Fields
 
@@ -37,7 +38,7 @@ def read_pipeline(id: str, components: Mapping[str, Fields], rule: Fields) -> Pi
         prompt_tokens=rule.integer("prompt_tokens", low=0, high=MOST_TOKENS),
         steps=rule.integer("steps", high=MOST_STEPS),
         guidance=guidance,
-        passes=_passes(rule, components, guidance),
+        passes=passes_of(rule, components, guidance),
         width=_size(rule, components, "width", autoencoder.side, MOST_PIXELS),
         height=_size(rule, components, "height" if rule.has("height") else "width", autoencoder.side, MOST_PIXELS),
         frames=_size(rule, components, "frames", 1, MOST_FRAMES) if task == "video" else 1,
@@ -114,7 +115,7 @@ def _encoders(rule: Fields, components: Mapping[str, Fields], autoencoder: Autoe
         yield Encoder("vae encoder", of_one_picture(half) if pixels == "picture" else half, 0, guided=False)
 
 
-def _passes(rule: Fields, components: Mapping[str, Fields], guidance: float) -> int:
+def passes_of(rule: Fields, components: Mapping[str, Fields], guidance: float) -> int:
     """Network passes a step: as `passes` says with guidance above `unguided`, one below, and one where a distilled model's field is set."""
     passes = rule.integer("passes", low=1, high=8)
     for reference in rule.texts("one_pass_where") or ():
@@ -134,38 +135,3 @@ def _size(rule: Fields, components: Mapping[str, Fields], name: str, scale: int,
     if not fields.has(field) and rule.has(f"{name}_else"):
         return rule.integer(f"{name}_else", high=most)
     return scale * fields.integer(field, high=most)
-
-
-def unstored(network: Network) -> Network:
-    """The same work on weights that are counted elsewhere."""
-    return replace(network, ops=tuple(_unstored(op) for op in network.ops))
-
-
-def _unstored(op: Op) -> Op:
-    if isinstance(op, Pointwise):
-        return replace(op, parameters_each=0)
-    return op if isinstance(op, Attention) else replace(op, stored=False)
-
-
-def of_one_picture(network: Network) -> Network:
-    """The work on one frame, whatever the length of the video."""
-    held = tuple(replace(item, positions=_still(item.positions)) for item in network.held)
-    return replace(network, ops=tuple(_still_op(op) for op in network.ops), held=held, window=0, step=0)
-
-
-def _still_op(op: Op) -> Op:
-    if isinstance(op, Linear):
-        return replace(op, rows=_still(op.rows))
-    if isinstance(op, Attention):
-        return replace(op, queries=_still(op.queries), keys=_still(op.keys), sequences=_still(op.sequences))
-    return replace(op, positions=_still(op.positions))
-
-
-def _still(extent: Extent) -> Extent:
-    if not extent.share:
-        return extent
-    if extent.later:
-        return Extent(extent.fixed, extent.prompt)
-    if not extent.side:  # frames alone
-        return Extent(extent.fixed + extent.share, extent.prompt)
-    return replace(extent, stride=0)
