@@ -84,7 +84,8 @@ def test_the_command_that_serves(asked: tuple[str, Layout], options: dict[str, A
 
 CHECKS = [
     ("vllm", {"concurrency": 8}, "vllm bench serve --backend openai --model meta-llama/Meta-Llama-3.1-8B --dataset-name random "
-     "--ignore-eos --random-input-len 1024 --random-output-len 256 --max-concurrency 8 --num-prompts 80 --percentile-metrics ttft,tpot,e2el "
+     "--ignore-eos --random-input-len 1024 --random-output-len 256 --max-concurrency 8 --num-prompts 80 "
+     "--percentile-metrics ttft,tpot,e2el "
      "--metric-percentiles 50,95,99"),
     ("vllm", {"offline": True, "requests": 500}, "vllm bench throughput --model meta-llama/Meta-Llama-3.1-8B --tensor-parallel-size 1 "
      "--pipeline-parallel-size 1 --input-len 1024 --output-len 256 --num-prompts 500"),

@@ -53,7 +53,7 @@ def plan_report(report: Report, deployments: Sequence[Deployment | None], passpo
         option = one.explanation.option
         best = next((say(key) for key, order in ranks(answer) if order and answer.options[order[0]] is option), "")
         title = say("report_detail", best=best, name=layout_words(one.explanation.layout, say))
-        parts.append(section(title, detail(one, how, say, FIRST if index == 0 else OTHERS)))
+        parts.append(section(title, detail(one, how, say, FIRST if index == 0 else OTHERS, index)))
     if answer.options:
         parts.append(section(say("report_memory"), chart("memory-of-layouts", answer, say)))
     for text in (plan_text.nearby, plan_text.basis, plan_text.assumed, plan_text.unknown):
@@ -83,9 +83,9 @@ def ranked(answer: Answer, say: Words) -> str:
     return f'<div class="wide" tabindex="0">{table(answer, say, rows)}</div>{note}'
 
 
-def detail(one: Detail, how: Deployment | None, say: Words, names: Sequence[str]) -> str:
+def detail(one: Detail, how: Deployment | None, say: Words, names: Sequence[str], place: int = 0) -> str:
     """Charts of one layout, and its commands."""
-    drawn = [chart(name, facts, say) for name, facts in drawable(one, names).items()]
+    drawn = [chart(name, facts, say, place) for name, facts in drawable(one, names).items()]
     return "".join(drawn) + (commands(one.explanation.option, how, say) if one.explanation.option else "")
 
 
@@ -141,10 +141,10 @@ def tile(title: str, option: Option, answer: Answer, say: Words) -> str:
     return f'<section class="top"><h2>{escape(title)}</h2><strong>{name}</strong><dl>{figures}</dl></section>'
 
 
-def chart(name: str, facts: Any, say: Words) -> str:
-    """A chart as a figure whose text a screen reader reads."""
+def chart(name: str, facts: Any, say: Words, place: int = 0) -> str:
+    """A chart as a figure whose text a screen reader reads; `place`: of the layout that it shows."""
     made = charts.spec(name, facts, lang=say.lang, width=WIDTH)
-    return f'<figure class="chart">{inline(charts.svg(made), str(made.get("description", "")))}</figure>'
+    return f'<figure class="chart">{inline(charts.svg(made), str(made.get("description", "")), f"{name}-{place}")}</figure>'
 
 
 def verdict_block(verdict: str, facts: str) -> str:
