@@ -11,12 +11,14 @@ from cardwise.network import Autoencoder, Canvas, Network
 class Encoder:
     """What turns a prompt (or a first picture) into conditions, once a run. `tokens`: what it processes for one prompt.
 
-    `name`: as the pipeline calls the component (text_encoder, text_encoder_2, image_encoder).
+    `name`: as the pipeline calls the component (text_encoder, text_encoder_2, image_encoder). `guided`: it runs for the empty prompt of
+    classifier-free guidance too, as encoders of pictures do not.
     """
 
     name: str
     network: Network
     tokens: int
+    guided: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Pipeline:
 
     `prompt_tokens`: text tokens that the denoiser sees. `passes`: network passes a step (2 with classifier-free guidance, 1 where guidance
     is distilled into the network). `multiple`: pixels that width and height must be a multiple of. `frame_multiple`: frames must be
-    1 + a multiple of it (0: one picture). `max_frames`: None where nothing states a limit. Defaults are the library's or the model card's.
+    1 + a multiple of it (0: one picture). `max_frames`: None where nothing states a limit. `checkpoint`: number type of the published
+    weights of the denoiser where that is wider than what it is run in. Defaults are the library's or the model card's.
     """
 
     id: str
@@ -56,6 +59,7 @@ class Pipeline:
     max_frames: int | None = None
     source: str = ""
     notes: str = ""
+    checkpoint: str = ""
 
     @property
     def parameters(self) -> int:

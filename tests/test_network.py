@@ -196,7 +196,7 @@ def test_memory_parts() -> None:
     largest = tokens * (1024 + 8192)
     assert peak_elements(BLOCK, CANVAS) == largest
     assert peak_elements(replace(BLOCK, held=(Held(TOKENS, 100),)), CANVAS) == largest + 100 * tokens
-    assert peak_elements(BLOCK, CANVAS, fused=False) > 2 * 16 * tokens**2
+    assert peak_elements(BLOCK, CANVAS, score_copies=2.0) == 4 * 1024 * tokens + 2 * 16 * tokens**2
     rules = MemoryRules(width=2.0, decoder_width=4.0)
     whole = stage_memory(PIPELINE, JOB, Execution("x"), rules)
     component = stage_memory(PIPELINE, JOB, Execution("x", offload="model"), rules)

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from cardwise.commands import files as to
-from cardwise.commands.options import MODEL, Choice, Files, Form, Load, Money, Picture, Sources, given, takes
+from cardwise.commands.options import MODEL, Choice, Files, Form, Load, Money, Picture, Sources, Training, given, takes
 from cardwise.commands.pictures import check_language_model, print_run, print_run_explained, run_options
 from cardwise.commands.printing import check_language, width, write, write_json
-from cardwise.errors import BadInput
+from cardwise.errors import BadInput, NotSupported
 
 CARDS_HELP = 'Cards, with commas: "RTX 4090, 8x H100 SXM", or all. Without a count, the smallest counts that fit are found.'
 
@@ -19,7 +19,7 @@ CARDS_HELP = 'Cards, with commas: "RTX 4090, 8x H100 SXM", or all. Without a cou
 CHART = typer.Option("--chart", help="Draw a chart of text, too.", rich_help_panel="Output")
 
 
-@takes(load=Load, choice=Choice, picture=Picture, money=Money, sources=Sources, form=Form, files=Files)
+@takes(load=Load, choice=Choice, picture=Picture, training=Training, money=Money, sources=Sources, form=Form, files=Files)
 def plan(
     model: Annotated[str, MODEL],
     cards: Annotated[
@@ -32,21 +32,30 @@ def plan(
     load: Load,
     choice: Choice,
     picture: Picture,
+    training: Training,
     money: Money,
     sources: Sources,
     form: Form,
     files: Files,
 ) -> None:
-    """Which cards run MODEL, how many, how fast, at what cost."""
+    """Which cards run MODEL, or train it with --train, how many, how fast, at what cost."""
+    from cardwise.commands.training import plan_training, refuse_training
     from cardwise.planning import facade
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
     if facade.is_pipeline(model):
-        to.refuse(files, chart, model)
+        to.refuse(files, chart, "images and video")
+        if training.train:
+            raise NotSupported(f"training is predicted for language models; {model} makes pictures: ask without --train")
+        refuse_training(training)
         asked = run_options(model, load, choice, picture, money)
         return print_run(facade.plan_run(model, cards, budget_usd_per_hour=budget_usd_per_hour, **asked), form, full)
     check_language_model(model, picture)
+    if training.train:
+        to.refuse(files, chart, "training")
+        return plan_training(model, cards, budget_usd_per_hour, full, training, load, choice, money, sources, form)
+    refuse_training(training)
     options = {"budget_usd_per_hour": budget_usd_per_hour, **given(load, choice, money, sources)}
     if to.wanted(files):
         from cardwise.planning.detail import report
@@ -89,7 +98,7 @@ def explain(
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
     if facade.is_pipeline(model):
-        to.refuse(files, False, model)
+        to.refuse(files, False, "images and video")
         return print_run_explained(facade.explain_run(model, cards, **run_options(model, load, choice, picture, money)), form)
     check_language_model(model, picture)
     files_too = to.wanted(files)

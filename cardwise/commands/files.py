@@ -154,11 +154,11 @@ def write_whole(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-def refuse(files: Files, chart: bool, model: str) -> None:
-    """Raises NotSupported for a file that is not made of images and video yet."""
+def refuse(files: Files, chart: bool, what: str) -> None:
+    """Raises NotSupported for a file or a chart that is not made of `what` yet."""
     named = [f"--{name}" for name in ("html", "svg", "png") if getattr(files, name) is not None] + (["--chart"] if chart else [])
     if named:
-        raise NotSupported(f"{named[0]} is not made for images and video yet; {model} makes pictures: leave it out, or take --json")
+        raise NotSupported(f"{named[0]} is not made for {what} yet: leave it out, or take --json")
 
 
 def remember(arguments: Sequence[str]) -> None:

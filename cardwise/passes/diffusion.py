@@ -111,7 +111,7 @@ class PipelineRun:
         )
         stored = self._stored.encoder_bytes
         for encoder in self.pipeline.encoders:
-            batch = self.job.batch * min(self.job.passes, 2)
+            batch = self.job.batch * (min(self.job.passes, 2) if encoder.guided else 1)
             large = encoder.network.parameters > self._stored.large_encoder
             work = network_work(encoder.network, self.job.canvas(encoder.tokens), batch, whole, stored if large else 0.0)
             weights = stored_bytes(encoder.network, WIDTHS[whole.precision], stored if large else 0.0)
@@ -135,12 +135,19 @@ class PipelineRun:
 
     def _decoder(self) -> _Part:
         autoencoder = self.pipeline.autoencoder
-        precision = "fp32" if autoencoder.upcast and self.execution.precision == "fp16" else self.execution.precision
+        precision = decoder_precision(self.pipeline, self.execution)
         alone = replace(self.execution.split, guidance=1, ulysses=1, ring=1)
         execution = replace(self.execution, split=alone, precision=precision, mode=_uncompiled(self.execution))
         work = network_work(autoencoder.decoder, self.job.canvas(), self.job.batch, execution)
         moved = autoencoder.parameters * WIDTHS[precision] if self.execution.offload != "none" else 0.0
         return _Part("decode", "vae", 1.0, work, rates(self._accelerator, execution), execution, moved)
+
+
+def decoder_precision(pipeline: Pipeline, execution: Execution) -> str:
+    """Arithmetic of the autoencoder: its engine's own, FP32 where FP16 would overflow, else that of the run."""
+    if execution.decoder_precision:
+        return execution.decoder_precision
+    return "fp32" if pipeline.autoencoder.upcast and execution.precision == "fp16" else execution.precision
 
 
 def _uncompiled(execution: Execution) -> str:
