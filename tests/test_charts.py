@@ -29,6 +29,7 @@ from cardwise.reports.charts.picture import alone, recoloured
 from cardwise.reports.charts.places import Axis, placed
 from cardwise.reports.charts.roofline import moved_bytes, peak
 from cardwise.reports.log_ticks import log_ticks
+from cardwise.run_answer import RunAnswer
 
 
 @lru_cache(maxsize=1)
@@ -53,8 +54,17 @@ def all_facts() -> dict[str, Any]:
         "ranking": facade.compare_cards("RTX 4090, H100 SXM, GTX 1050 Ti", "decode", concurrency=4),
         "accuracy": residuals(),
         "coverage": accuracy_table("source"),
+        "run-pareto": pictures(),
+        "run-memory": pictures().options[pictures().by_cost[0]],
+        "run-stages": pictures().options[pictures().by_cost[0]],
+        "run-pass": facade.explain_run("sdxl", "RTX 4090"),
         "claim": claims(only=("A9",))[0],
     }
+
+
+@lru_cache(maxsize=1)
+def pictures() -> RunAnswer:
+    return facade.plan_run("sdxl", "RTX 4090, H100 SXM", images=4)
 
 
 def rows(spec: Any) -> Iterator[dict[str, Any]]:
@@ -210,6 +220,35 @@ def test_ranking_leaves_out_what_does_not_run_and_keeps_the_order() -> None:
     assert bars[0]["value"] > bars[1]["value"]
     with pytest.raises(BadInput, match="no rank"):
         charts.spec("ranking", facade.compare_cards("RTX 4090"))
+
+
+def test_rendering_scores_have_a_panel_for_each_benchmark() -> None:
+    comparison = facade.compare_cards("A100 SXM 40GB, TITAN V, RTX 2080 Ti, RTX 4090", "rendering")
+    spec = charts.spec("ranking", comparison)
+    assert [row["card"] for row in rows(spec)][:3] == ["A100 SXM 40GB", "TITAN V", "RTX 2080 Ti"]
+    with pytest.raises(BadInput, match="no two of these cards"):
+        charts.spec("ranking", facade.compare_cards("RTX 4090, H100 SXM", "rendering"))
+
+
+def test_charts_of_pictures_are_the_answers_numbers() -> None:
+    answer = pictures()
+    points = {row["index"]: row for row in rows(charts.spec("run-pareto", answer)) if "front" in row}
+    for index, row in points.items():
+        option = answer.options[index]
+        assert (row["x"], row["y"]) == (option.per_hour.likely, option.cost.per_thousand_usd)
+        beaten = any(other["x"] > row["x"] and other["y"] < row["y"] for other in points.values())
+        assert not (row["front"] and beaten)
+    assert points[answer.by_cost[0]]["front"] and points[answer.by_speed[0]]["front"]
+    option = answer.options[answer.by_cost[0]]
+    for row in rows(charts.spec("run-memory", option)):
+        if row.get("part") == "outside":
+            assert row["end"] == pytest.approx(option.usable_bytes / GIB)
+    whole = [row for row in rows(charts.spec("run-stages", option)) if row.get("limit") == ""]
+    assert whole[0]["end"] == pytest.approx(option.run_s.likely * (1.0 if whole[0]["end"] < 1e3 else 1e3), rel=0.01)
+    explanation = facade.explain_run("sdxl", "RTX 4090")
+    stage = next(one for one in explanation.stages if one.stage == "denoise")
+    last = [row for row in rows(charts.spec("run-pass", explanation)) if row.get("limit") == ""]
+    assert last[0]["end"] == pytest.approx(stage.pass_s * 1e3)
 
 
 def test_accuracy_thins_but_keeps_the_ratio() -> None:

@@ -15,7 +15,8 @@ import pytest
 from cardwise.cli import run
 from cardwise.commands.files import commands_of, question_of
 from cardwise.planning.detail import Report, report
-from cardwise.reports.html_report import Passport, plan_report
+from cardwise.reports.html_page import Passport
+from cardwise.reports.html_report import plan_report
 
 ASKED = ["plan", "llama-2-70b", "--cards", "RTX 4090, H100 SXM", "--concurrency", "8", "--input", "3840"]
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -145,6 +146,18 @@ def test_files_of_plan_and_explain(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.startswith("1x RTX 4090")
     text = " ".join(read(paths["html"].read_text(encoding="utf-8")).text)
     assert "占用最多的 RTX 4090" in text and "vllm serve" in text and "所用效率" in text
+
+
+def test_files_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, picture = tmp_path / "r.html", tmp_path / "r.svg"
+    for command, part in (("plan", "images an hour"), ("explain", "whole pass")):
+        assert run([command, "sdxl", "--cards", "RTX 4090", "--html", str(page), "--svg", str(picture)]) == 0
+        text = " ".join(read(page.read_text(encoding="utf-8")).text)
+        assert "RTX 4090" in text and part in text and part in picture.read_text(encoding="utf-8")
+        assert text.index("Take" if command == "plan" else "a run takes") < text.index("Job:")
+    assert run(["plan", "sdxl", "--cards", "RTX 4090", "--chart"]) == 2
+    assert run(["plan", "llama-2-7b", "--train", "--html", str(page)]) == 2
+    assert capsys.readouterr().err.count("yet: leave it out") == 2
 
 
 def test_a_refused_layout_has_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
