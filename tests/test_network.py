@@ -216,6 +216,11 @@ def test_tiles_and_slices_bound_the_decoder() -> None:
     assert tiled.activation_bytes < sliced.activation_bytes < whole.activation_bytes
     pixels = 3 * 1024 * 1024 * 4 * 2
     assert whole.activation_bytes - pixels == pytest.approx(4 * (sliced.activation_bytes - pixels))
+    own = replace(PIPELINE, autoencoder=replace(PIPELINE.autoencoder, tile=(512, 256)))
+    narrow = stage_memory(own, job, Execution("x", decoder="tiled"), rules)[2]
+    assert narrow.activation_bytes - pixels == pytest.approx((tiled.activation_bytes - pixels) / 2), (
+        "a tile of the class's own, half as high"
+    )
 
 
 @pytest.mark.parametrize(

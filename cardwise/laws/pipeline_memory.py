@@ -28,11 +28,11 @@ class StageMemory:
 @dataclass(frozen=True, slots=True)
 class MemoryRules:
     """How a run keeps its tensors. Bytes of an element: of activations (`width`), of the denoiser's unquantised weights (`kept_width`, 0:
-    the same), of quantised matrices of denoiser and large encoder (0: not quantised), of the decoder (`decoder_width`). `activation_factor`:
-    bytes alive per byte of the largest operator's tensors; `reserved`: what the allocator holds of activations per byte in use;
-    `other_bytes`: what it and the context hold besides. `score_copies`: tensors of scores that unfused attention keeps at once.
-    `large_encoder`: parameters beyond which a text encoder counts as large. `loaded_whole`: weights are on the card in `width` before they
-    are quantised there.
+    the same), of quantised matrices of denoiser and large encoder (0: not quantised), of the decoder (`decoder_width`).
+    `activation_factor`: bytes alive per byte of the largest operator's tensors; `reserved`: what the allocator holds of activations per
+    byte in use; `other_bytes`: what it and the context hold besides. `score_copies`: tensors of scores that unfused attention keeps at
+    once. `large_encoder`: parameters beyond which a text encoder counts as large. `loaded_whole`: weights are on the card in `width`
+    before they are quantised there. `tile_pixels`: each side of a tile of a decoder that states none.
     """
 
     width: float
@@ -107,7 +107,8 @@ def _decoder(pipeline: Pipeline, job: Job, execution: Execution, rules: MemoryRu
     autoencoder, canvas = pipeline.autoencoder, job.canvas()
     batch = job.batch if execution.decoder == "whole" else 1
     if execution.decoder == "tiled":
-        canvas = replace(canvas, width=min(canvas.width, rules.tile_pixels), height=min(canvas.height, rules.tile_pixels))
+        width, height = (side or rules.tile_pixels for side in autoencoder.tile)
+        canvas = replace(canvas, width=min(canvas.width, width), height=min(canvas.height, height))
     alive = _alive(autoencoder.decoder, canvas, batch, fused, rules.decoder_width, rules)
     pixels = 3.0 * job.width * job.height * job.frames * job.batch * rules.decoder_width
     return _Component("decode", autoencoder.parameters * rules.decoder_width, autoencoder.decoder.blocks, alive + pixels)
