@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from cardwise.calibration.residuals import residuals
+from cardwise.catalogue.article import article
 from cardwise.cli import run
 from cardwise.errors import BadInput, NotSupported
 from cardwise.planning import facade
@@ -30,6 +31,9 @@ from cardwise.reports.charts.places import Axis, placed
 from cardwise.reports.charts.roofline import moved_bytes, peak
 from cardwise.reports.log_ticks import log_ticks
 from cardwise.run_answer import RunAnswer
+
+SLOW = ("A1", "A2", "A4", "A10", "A11")
+"""Claims whose answers take seconds; their figures are read by the tests of the article."""
 
 
 @lru_cache(maxsize=1)
@@ -357,3 +361,14 @@ def test_labels_keep_clear_of_points_and_of_each_other() -> None:
     assert len(corners) == 4
     assert places[3].align == "right", "a label at the right edge goes left"
     assert across.at(10.0) == pytest.approx(300.0) and math.isclose(up.at(1.0), 0.0)
+
+
+def test_every_claim_with_a_chart_has_its_figures() -> None:
+    facts = article()["claim"]
+    drawn = {name: claim["chart"] for name, claim in facts.items() if "chart" in claim}
+    assert len(drawn) >= 10
+    for one in claims(only=tuple(name for name in drawn if name not in SLOW)):
+        values = [row["value"] for row in rows(charts.spec("claim", one, lang="zh")) if "who" in row]
+        assert len(values) >= len(drawn[one.id]["bars"]) and min(values) > 0
+    printed = [bar for chart in drawn.values() for bar in chart["bars"] if "value" in bar]
+    assert all(bar["who"] == "article" for bar in printed), "only what the article prints stands in the data; the rest is computed"
