@@ -48,8 +48,8 @@ def name_of(option: RunOption) -> str:
 
 
 def _facts(option: RunOption, noun: str) -> str:
-    each = option.each_s
-    text = f"{significant(each.likely)} s {'an' if noun[0] in 'aeiou' else 'a'} {noun} ({significant(each.low, 2)}-{significant(each.high, 2)})"
+    each, article = option.each_s, "an" if noun[0] in "aeiou" else "a"
+    text = f"{significant(each.likely)} s {article} {noun} ({significant(each.low, 2)}-{significant(each.high, 2)})"
     text += f", {significant(option.per_hour.likely)} {noun}s an hour"
     usd = option.cost.per_thousand_usd
     return text if usd is None else f"{text}, ${significant(usd)} per thousand"

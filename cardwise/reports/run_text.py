@@ -133,12 +133,17 @@ def stages(answer: RunAnswer, say: Words, width: int) -> str:
 def needs(answer: RunAnswer, say: Words, width: int, full: bool = False) -> str:
     """Memory by precision and way of keeping weights; not `full`: only ways that take less than those before them."""
     listed = answer.needs if full else telling(answer.needs)
+    return f"{wrapped(say('run_needs_head'), width)}\n{table(needs_columns(listed, say), width)}"
+
+
+def needs_columns(listed: Sequence[MemoryNeed], say: Words) -> list[Column]:
+    """The same as columns."""
 
     def cell(need: MemoryNeed, stage: str) -> str:
         found = next((peak.total_bytes for peak in need.memory if peak.stage == stage), None)
         return UNKNOWN if found is None else f"{found / GIB:,.1f}"
 
-    made = [
+    return [
         Column(say("weights"), tuple(need.weights for need in listed), "left", True),
         Column(say("run_offload"), tuple(way(need.offload, need.decoder, say) for need in listed), "left", True),
         *(Column(say(f"run_{stage}"), tuple(cell(need, stage) for need in listed)) for stage in STAGES),
@@ -148,7 +153,6 @@ def needs(answer: RunAnswer, say: Words, width: int, full: bool = False) -> str:
             "left",
         ),
     ]
-    return f"{wrapped(say('run_needs_head'), width)}\n{table(made, width)}"
 
 
 def telling(needs: Sequence[MemoryNeed]) -> list[MemoryNeed]:
