@@ -61,6 +61,11 @@ OUTPUTS = {
     "train-zh": ["plan", "llama-2-7b", "--train", "--cards", "RTX 4090, 8x H100 SXM", "--tokens", "300B", "--lang", "zh"],
     "train-lora": ["plan", "llama-3.1-8b", "--train", "--method", "qlora", "--cards", "RTX 4090", "--tokens", "100M", "--sequence", "2048"],
     "train-refused": ["plan", "llama-2-70b", "--train", "--cards", "8x RTX 4090, 1x H100 SXM", "--zero", "1"],
+    "run": ["plan", "sdxl", "--cards", "RTX 4090, A100 SXM 80GB", "--width", "888", "--height", "1280", "--images", "8"],
+    "run-video": ["plan", "wan2.1-t2v-14b", "--cards", "RTX 4090, 4x H100 SXM"],
+    "run-zh": ["plan", "flux-dev", "--cards", "RTX 4090", "--weights", "fp8", "--lang", "zh"],
+    "run-refused": ["plan", "flux-dev", "--cards", "RTX 3060", "--offload", "none", "--weights", "bf16"],
+    "run_explain": ["explain", "sd15", "--cards", "RTX 4090"],
     "cards": ["cards", "RTX 4090", "H100 SXM"],
     "cards-rank": ["cards", "RTX 4090", "H100 SXM", "GTX 1050 Ti", "--rank", "decode", "--model", "llama-3.1-8b", "--weights", "bf16"],
     "cards-rendering": ["cards", *RENDERED, "--rank", "rendering"],
@@ -82,7 +87,7 @@ def _pinned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def masked(text: str) -> str:
     """Numbers that stand alone as `#`, runs of spaces and rules as one: what a small change of a number may move."""
-    text = re.sub(r"\b\d+\.\d+x", "#x", text)
+    text = re.sub(r"\bx\d+\.\d+\b", "x#", re.sub(r"\b\d+\.\d+x", "#x", text))
     text = re.sub(r"(?<![\w.])(\d[\d,.]*\d|\d)(?![\w])", "#", text)
     text = re.sub(r"(_seconds = #|(?:先验|prior) #) [um]s", r"\1 s", text)
     text = re.sub(r"[▁▂▃▄▅▆▇█_]{3,}", "~", re.sub(r"(?<=\[)[WKAGCX. ]+(?=\])", "~", text))
@@ -126,10 +131,10 @@ def paths(value: object, prefix: str = "") -> set[str]:
     return {path for item in value for path in paths(item, prefix)} if isinstance(value, list) else set()
 
 
-FREE = ("parts_bytes", "weights_by_part_bytes", "parameters_by_part", "peak_flops_per_s", "sources", "assumptions", "fit", "figures")
+FREE = ("parts_bytes", "weights_by_part_bytes", "parameters_by_part", "peak_flops_per_s", "sources", "assumptions", "fit", "figures", "components")
 
 
-NOT_IN_JSON = ("plan-zh", "plan-limits", "explain-refused", "cards-rendering-zh", "train-zh")
+NOT_IN_JSON = ("plan-zh", "run-zh", "plan-limits", "explain-refused", "cards-rendering-zh", "train-zh")
 
 
 @pytest.mark.parametrize("name", [name for name in OUTPUTS if name not in NOT_IN_JSON])

@@ -50,7 +50,7 @@ def test_outputs_are_real(name: str, capsys: pytest.CaptureFixture[str], monkeyp
         path.write_text(TABLE.sub(lambda _: f"<!-- accuracy table -->\n{accuracy(name)}", new), encoding="utf-8")
         text = path.read_text(encoding="utf-8")
     blocks = BLOCK.findall(text)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for lines, command, block in blocks:
         now = printed(command, int(lines), capsys)
         worded = [line.strip() for line in block.splitlines()[1:] if line.strip() and not re.search(r"\d", line)]

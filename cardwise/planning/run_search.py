@@ -66,11 +66,15 @@ def plan_run(question: RunQuestion) -> RunAnswer:
 
 
 def useful(made: list[RunOption], question: RunQuestion) -> list[RunOption]:
-    """Options of one card without quantised ones that nobody asked for and that are no faster than 16 bit."""
+    """Options of one card without quantised ones that nobody asked for and that are no faster than 16 bit spread alike."""
     if question.weights:
         return made
-    plain = min((one.all_s.likely for one in made if one.execution.weights in PLAIN), default=float("inf"))
-    return [one for one in made if one.execution.weights in PLAIN or one.all_s.likely < plain * WORTH_IT]
+    plain: dict[int, float] = {}
+    for one in made:
+        if one.execution.weights in PLAIN:
+            plain[one.replicas] = min(plain.get(one.replicas, float("inf")), one.all_s.likely)
+    worth = (plain.get(one.replicas, float("inf")) * WORTH_IT for one in made)
+    return [one for one, limit in zip(made, worth, strict=True) if one.execution.weights in PLAIN or one.all_s.likely < limit]
 
 
 def _cost_key(option: RunOption) -> float:
@@ -91,6 +95,8 @@ def ways(question: RunQuestion, card: Accelerator, cards: int) -> Iterator[tuple
     """Executions to try on `cards` of a card, each with the number of copies that run side by side."""
     engines = (question.engine,) if question.engine is not None else tuple(pipeline_engine(name) for name in USUAL)
     for engine in engines:
+        if question.offload and question.offload not in engine.offloads and question.engine is None:
+            continue
         for weights in question.weights or usual_weights(card):
             base = execution(engine, weights)
             yield base, cards
@@ -144,7 +150,9 @@ def best(question: RunQuestion, card: Accelerator, base: Execution, replicas: in
                 return RunRefusal(card.name, replicas * base.split.cards, base.weights, offload, error.message, "")
         if short is None or lacking < short[0]:
             short = (lacking, peak(stages))
-    assert short is not None
+    if short is None:
+        reason = f"{base.engine} keeps its weights on the card{'s of a split' if base.split.cards > 1 else ''}"
+        return RunRefusal(card.name, replicas * base.split.cards, base.weights, question.offload, reason, "leave --offload out")
     return refusal(question, card, base, replicas, *short)
 
 
