@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cardwise import __version__
-from cardwise.commands import ask, check, look
+from cardwise.commands import ask, check, look, serve
 from cardwise.errors import CardwiseError
 
 BROKEN, USAGE, INTERRUPTED = 1, 2, 130
@@ -41,7 +41,7 @@ def _root(version: Annotated[bool, typer.Option("--version", callback=_version, 
 
 
 for command in (
-    ask.plan, ask.explain, ask.simulate, look.cards, look.models, look.model, check.article, check.validate, check.accuracy,
+    ask.plan, ask.explain, ask.simulate, look.cards, look.models, look.model, check.article, check.validate, check.accuracy, serve.serve,
 ):  # fmt: skip
     app.command(command.__name__)(command)
 
