@@ -1,4 +1,4 @@
-"""Which card, how many of them, how fast, at what cost: predictions for serving a model.
+"""Which card, how many of them, how fast, at what cost: predictions for serving and training a model.
 
     import cardwise
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cardwise.catalogue.accelerators import accelerator, accelerators
     from cardwise.errors import CardwiseError
     from cardwise.planning.asking import read_model as architecture
-    from cardwise.planning.facade import compare_cards, explain, simulate, use_facts, validate
+    from cardwise.planning.facade import compare_cards, explain, plan_training, simulate, use_facts, validate
     from cardwise.planning.shapes import known_models
     from cardwise.reports.notebook import plan
 
@@ -38,6 +38,7 @@ _PUBLIC = {
     "explain": ("cardwise.planning.facade", "explain"),
     "known_models": ("cardwise.planning.shapes", "known_models"),
     "plan": ("cardwise.reports.notebook", "plan"),
+    "plan_training": ("cardwise.planning.facade", "plan_training"),
     "simulate": ("cardwise.planning.facade", "simulate"),
     "use_facts": ("cardwise.planning.facade", "use_facts"),
     "validate": ("cardwise.planning.facade", "validate"),
@@ -57,6 +58,7 @@ __all__ = [
     "explain",
     "known_models",
     "plan",
+    "plan_training",
     "simulate",
     "use_facts",
     "validate",

@@ -18,7 +18,8 @@ class MemoryConstants:
     `forward` (a run of the token budget), `compute-buffer` (llama.cpp: one micro-batch over the whole context), `reserved` (SGLang: inside
     what the share leaves). `hidden_copies`: hidden states alive at the peak; `bytes_per_logit`: of the sampler, per sequence and vocabulary
     entry; `encoder_bytes_per_token`: of a vision tower's dummy run over `encoder_tokens`, or over the longest video that the context holds
-    (`encoder_whole_length`). `graph_bytes`: per captured size and layer.
+    (`encoder_whole_length`), or from the tower's own widths where they are known (`encoder_by_shape`). `graph_bytes`: per captured size and
+    layer.
     `state_bits`: width of a recurrence's state where the checkpoint does not say it. `unified_pages`: all layer kinds share
     pages of one size (vLLM). `length_tokens`: the engine reports cache tokens as requests x longest request. `attention_buffer`: no flash
     attention. `latent_full_width`: head width in the cache of an engine without MLA. `index_scale_bytes`: per index key.
@@ -39,6 +40,7 @@ class MemoryConstants:
     encoder_bytes_per_token: float = 0.0
     encoder_tokens: int = 0
     encoder_whole_length: bool = False
+    encoder_by_shape: bool = False
     graph_bytes: float = 0.0
     state_bits: float = 32.0
     unified_pages: bool = False

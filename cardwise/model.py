@@ -126,6 +126,21 @@ class Layer:
     vector_parameters: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Tower:
+    """A vision tower that takes images of any size, as an engine's profile run sees it.
+
+    One token of the decoder is `patches` patches of `pixels` values each, `hidden` wide in the tower, whose feed-forward part is `width`
+    wide and `gated` or not.
+    """
+
+    patches: int
+    pixels: int
+    hidden: int
+    width: int
+    gated: bool
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A language model as read from a config, a catalogue entry or a file header.
@@ -155,6 +170,7 @@ class Architecture:
     file_bytes: float | None = None
     notes: str = ""
     head_bias: bool = field(default=False)
+    tower: Tower | None = None
 
     @cached_property
     def layer_count(self) -> int:

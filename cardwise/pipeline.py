@@ -11,12 +11,14 @@ from cardwise.network import Autoencoder, Canvas, Network
 class Encoder:
     """What turns a prompt (or a first picture) into conditions, once a run. `tokens`: what it processes for one prompt.
 
-    `name`: as the pipeline calls the component (text_encoder, text_encoder_2, image_encoder).
+    `name`: as the pipeline calls the component (text_encoder, text_encoder_2, image_encoder). `guided`: it runs for the empty prompt of
+    classifier-free guidance too, as encoders of pictures do not.
     """
 
     name: str
     network: Network
     tokens: int
+    guided: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from cardwise.calibration import effects, intervals, knowledge
+from cardwise.calibration import effects, intervals, knowledge, training_intervals
 from cardwise.calibration.cases import Case
 from cardwise.calibration.residuals import Predicted, Scored
-from cardwise.catalogue import load
+from cardwise.catalogue import load, training
 from cardwise.planning import shipped
 
 TABLES: dict[str, list[dict[str, str]]] = {
@@ -20,6 +20,12 @@ TABLES: dict[str, list[dict[str, str]]] = {
         {"name": "ada", "cases": "900"},
         {"name": "hopper", "cases": "900"},
     ],
+    "calibration/training_effects.csv": [{"slot": "gemm", "key": "global", "log_factor": "0.05", "spread": "0.1", "cases": "100"}],
+    "calibration/training_intervals.csv": [
+        {"knowledge": "generation", "low": "-0.25", "high": "0.2", "cases": "100"},
+        {"knowledge": "datasheet", "low": "-0.3", "high": "0.3", "cases": "100"},
+    ],
+    "calibration/training_known.csv": [{"generation": "hopper", "cases": "50"}, {"generation": "ada", "cases": "50"}],
 }
 SCORED = (
     Scored(
@@ -28,8 +34,18 @@ SCORED = (
         Predicted("a-case", 11.0, 12.0, 13.0, 14.0, 15.0, "card", 0.7, 1.4),
     ),
 )
-READERS = (effects, intervals, knowledge)
-CACHES = (effects.fitted, effects.fitted_logs, effects.efficiency, intervals.widths, intervals.width, knowledge.known)
+READERS = (effects, intervals, knowledge, training, training_intervals)
+CACHES = (
+    training.fitted_effects,
+    training_intervals.widths,
+    training_intervals.known,
+    effects.fitted,
+    effects.fitted_logs,
+    effects.efficiency,
+    intervals.widths,
+    intervals.width,
+    knowledge.known,
+)
 
 
 def pin(monkeypatch: pytest.MonkeyPatch) -> None:

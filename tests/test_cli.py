@@ -21,6 +21,7 @@ from cardwise.cli import run
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parent.parent
 THREE = "RTX 4090, A100 SXM 80GB, H100 SXM"
+RENDERED = ["RTX 4090", "RTX 4090 Laptop", "A100 SXM 40GB", "V100 SXM2 16GB", "TITAN V", "RTX 3060 12GB", "TPU v5e"]
 OUTPUTS = {
     "plan": ["plan", "llama-2-70b", "--cards", THREE, "--concurrency", "8", "--input", "3840"],
     "plan-zh": ["plan", "llama-2-70b", "--cards", THREE, "--concurrency", "8", "--input", "3840", "--lang", "zh"],
@@ -42,8 +43,14 @@ OUTPUTS = {
         "--ttft",
         "500",
     ],
+    "train": ["plan", "llama-2-7b", "--train", "--cards", THREE],
+    "train-zh": ["plan", "llama-2-7b", "--train", "--cards", "RTX 4090, 8x H100 SXM", "--tokens", "300B", "--lang", "zh"],
+    "train-lora": ["plan", "llama-3.1-8b", "--train", "--method", "qlora", "--cards", "RTX 4090", "--tokens", "100M", "--sequence", "2048"],
+    "train-refused": ["plan", "llama-2-70b", "--train", "--cards", "8x RTX 4090, 1x H100 SXM", "--zero", "1"],
     "cards": ["cards", "RTX 4090", "H100 SXM"],
     "cards-rank": ["cards", "RTX 4090", "H100 SXM", "GTX 1050 Ti", "--rank", "decode", "--model", "llama-3.1-8b", "--weights", "bf16"],
+    "cards-rendering": ["cards", *RENDERED, "--rank", "rendering"],
+    "cards-rendering-zh": ["cards", *RENDERED, "--rank", "rendering", "--lang", "zh"],
     "models": ["models", "llama-2"],
     "model": ["model", "deepseek-v3"],
     "accuracy": ["accuracy"],
@@ -86,7 +93,7 @@ def test_whole_output(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("columns", [60, 80])
 def test_no_line_is_wider_than_the_terminal(columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    for arguments in (OUTPUTS["plan"], OUTPUTS["explain"], OUTPUTS["cards-rank"], OUTPUTS["simulate"]):
+    for arguments in (OUTPUTS["plan"], OUTPUTS["explain"], OUTPUTS["cards-rank"], OUTPUTS["simulate"], OUTPUTS["train"]):
         assert run(arguments) == 0
         text = capsys.readouterr().out
         assert max(len(line) for line in text.splitlines() if "http" not in line and "@" not in line) <= columns
@@ -107,7 +114,10 @@ def paths(value: object, prefix: str = "") -> set[str]:
 FREE = ("parts_bytes", "weights_by_part_bytes", "parameters_by_part", "peak_flops_per_s", "sources", "assumptions", "fit", "figures")
 
 
-@pytest.mark.parametrize("name", [name for name in OUTPUTS if name not in ("plan-zh", "plan-limits", "explain-refused")])
+NOT_IN_JSON = ("plan-zh", "plan-limits", "explain-refused", "cards-rendering-zh", "train-zh")
+
+
+@pytest.mark.parametrize("name", [name for name in OUTPUTS if name not in NOT_IN_JSON])
 def test_json_is_versioned_and_every_column_is_documented(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*OUTPUTS[name], "--json"]) == 0
     record = json.loads(capsys.readouterr().out)

@@ -212,3 +212,9 @@ def test_several_cards_of_exllamav3_are_tensor_parallel_and_of_exllamav2_are_sta
     split = {"accelerator": "RTX 3090", "count": 4.0, "weights": "exl3-4.0bpw"}
     assert setup(row(**split, engine="exllamav3")).layout.tensor_parallel == 4
     assert setup(row(**{**split, "weights": "exl2-4.0bpw"}, engine="exllamav2")).layout.pipeline_parallel == 4
+
+
+@pytest.mark.parametrize(("load", "batch", "busy"), [("single", 1, 1.0), ("concurrency", 4, 4.0), ("concurrency", 64, 8.0)])
+def test_copies_that_no_client_asks_stand_idle(load: str, batch: int, busy: float) -> None:
+    made = setup(row(load=load, batch=float(batch), count=8, replicas=8.0, tp=1))
+    assert made.layout.replicas == 8 and made.shares == busy

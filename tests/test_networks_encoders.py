@@ -1,7 +1,7 @@
 """Text and image encoders against transformers 5.24 with torch 2.13 on the meta device: parameters to the digit, FLOPs, kernels.
 
-FLOPs are FlopCounterMode's. Kernels are the ATen operations that are no views, with scaled_dot_product_attention taken out, which is one more
-in every layer on a card; those of T5 and of language models in bf16. Gemma 2, whose scores are capped, has no fused attention: 1,948 in all.
+FLOPs are FlopCounterMode's. Kernels are the ATen operations that are no views, with scaled_dot_product_attention taken out, which is one
+more in every layer on a card; those of T5 and of language models in bf16. Gemma 2 caps its scores and has no fused attention: all of its.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import string
-import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from cardwise.reports.simulate_text import chart
 from cardwise.reports.table import Column, cut, table, wrapped
 from cardwise.reports.words import interval, words
 
-MESSAGES = tomllib.loads(wording.FILE.read_text(encoding="utf-8"))
+MESSAGES = wording.messages()
 REPORTS = Path(wording.__file__).parent
 
 

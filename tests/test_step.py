@@ -164,22 +164,34 @@ def test_quantised_weights_decode_no_faster_than_they_are_unpacked() -> None:
     assert step("llama-2-7b", "M2 Max 38-core", weights="f16").unpack_rate == float("inf")
 
 
+def row_split(model: str, card: str, cards: int) -> EngineStep:
+    base = step(model, card, cards, weights="q4_0", reduce_seconds=1e-5)
+    layout = replace(base.layout, engine="llama.cpp")
+    wire = link(accelerator(card), cards)
+    return EngineStep(base.architecture, layout, accelerator(card), wire, base.weights, base.cache, base.efficiency)
+
+
+@pytest.mark.parametrize(
+    ("card", "milliseconds"),
+    [("RTX 4090", {1: 11.27, 2: 20.48, 3: 21.24, 6: 33.12}), ("RTX 3090", {1: 13.33, 2: 25.92, 3: 29.27, 6: 45.9})],
+)
+def test_what_a_row_split_waits_grows_with_the_cards_as_published_decode_times_do(card: str, milliseconds: dict[int, float]) -> None:
+    """A 13B model in q4_0, split by rows (GPU-Benchmarks-on-LLM-Inference, December 2023): beyond the weights' share, a + b (n - 1)."""
+    one_copy = []
+    for cards in (2, 3, 6):
+        operators = row_split("llama-2-13b", card, cards).operators(Batch(decodes=1.0, outputs=1.0))
+        waits = next(float(o.work.launches) for o in operators if o.group == "row split")
+        one_copy.append((milliseconds[cards] - milliseconds[1] / cards) / waits)
+    assert max(one_copy) / min(one_copy) < 1.1
+
+
 def test_row_split_sends_every_input_and_gathers_every_output_over_the_first_cards_link() -> None:
     """llama.cpp -sm row on two cards, one row of a 7B model: FP32 inputs of qkv, o, gate and up, and down; half of their outputs."""
-    base = step("llama-2-7b", "RTX 3090", 2, weights="q4_0", reduce_seconds=1e-5)
-    split = EngineStep(
-        base.architecture,
-        replace(base.layout, engine="llama.cpp"),
-        accelerator("RTX 3090"),
-        link(accelerator("RTX 3090"), 2),
-        base.weights,
-        base.cache,
-        base.efficiency,
-    )
+    split = row_split("llama-2-7b", "RTX 3090", 2)
     operator = next(o for o in split.operators(Batch(decodes=1.0, outputs=1.0)) if o.group == "row split")
     inputs, outputs = 3 * 4096 + 11008, 3 * 4096 + 4096 + 2 * 11008 + 4096
     assert float(operator.work.message_bytes) == pytest.approx(32 * 4 * (inputs + outputs / 2))
-    copies = 2 * 4 * 32
+    copies = (2 + 5) * 4 * 32  # a product waits for as long as five copies besides
     assert float(operator.seconds) == pytest.approx(copies * 1e-5 + float(operator.work.message_bytes) / split.wires.rate)
     assert not any(o.group == "all-reduce" for o in split.operators(Batch(decodes=1.0, outputs=1.0)))
 

@@ -132,9 +132,9 @@ def page(items: Sequence[Scored]) -> str:
     lines = [
         "# How far off predictions of images and video are",
         "",
-        "Written by `python -m cardwise.calibration.run_report` from the shipped runs; do not edit. Errors are",
-        "medians of |predicted / measured - 1|; the macro error is the mean over sources and metrics of at least ten rows. Left out: by a fit that saw",
-        "no row of that card, source or model. Coverage is of intervals whose residuals come from rows left out, on the same rows.",
+        "Written by `python -m cardwise.calibration.run_report` from the shipped runs; do not edit. Errors are medians of",
+        "|predicted / measured - 1|; the macro error is the mean over sources and metrics of at least ten rows. Left out: by a fit that",
+        "saw no row of that card, source or model. Coverage is of intervals whose residuals come from rows left out, on the same rows.",
         "",
         *table(("what",), ("value",), summary),
         "## By source and metric",
@@ -143,8 +143,7 @@ def page(items: Sequence[Scored]) -> str:
             ("source", "metric"),
             ("rows", "answered", "as fitted", *(f"{kind} out" for kind in KINDS)),
             [
-                (*names, str(len(group)), f"{sum(i.predicted is not None for i in group)}", percent(errors(group)))
-                + tuple(percent(left_out_error(group, kind)) for kind in KINDS)
+                (*names, *counts_of(group), percent(errors(group)), *(percent(left_out_error(group, kind)) for kind in KINDS))
                 for names, group in grouped([i for i in counted if not i.loose], "source_id", "metric").items()
             ],
         ),
@@ -170,8 +169,8 @@ def page(items: Sequence[Scored]) -> str:
         ),
         "## The loose envelope",
         "",
-        "Records of one web interface by its users: steps, attention, power limits and other settings are not recorded, so that one card with one",
-        "batch spans a factor of five. They are predicted as 20 steps of a usual set-up and weigh a sixteenth in the fit.",
+        "Records of one web interface by its users: steps, attention, power limits and other settings are not recorded, so that one card",
+        "with one batch spans a factor of five. They are predicted as 20 steps of a usual set-up and weigh a sixteenth in the fit.",
         "",
         *table(
             ("card",),
@@ -184,6 +183,11 @@ def page(items: Sequence[Scored]) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def counts_of(group: Sequence[Scored]) -> tuple[str, str]:
+    """Rows of a group, and those that are answered."""
+    return str(len(group)), str(sum(item.predicted is not None for item in group))
 
 
 def _middle_half(group: Sequence[Scored]) -> str:

@@ -10,7 +10,7 @@ from cardwise.catalogue.accelerators import accelerator
 from cardwise.catalogue.diffusion_engines import PipelineEngine, Unpacking, pipeline_engine, process_memory, unpackings
 from cardwise.catalogue.formats import weight_format
 from cardwise.catalogue.links import host_bytes_per_s, link
-from cardwise.errors import BadInput, NotSupported
+from cardwise.errors import BadInput, MissingFact, NotSupported
 from cardwise.execution import Execution, Split
 from cardwise.hardware import Accelerator, Link
 from cardwise.passes.diffusion import Stored
@@ -160,9 +160,17 @@ def stored(execution: Execution, card: Accelerator) -> Stored:
         encoder_bytes=element_bytes(execution.encoder_weights),
         unpacked_bytes=moved,
         host_flops_per_s=process_memory().host_flops_per_s,
-        host_bytes_per_s=host_bytes_per_s(card),
+        host_bytes_per_s=_host_rate(execution, card),
         large_encoder=process_memory().large_encoder,
     )
+
+
+def _host_rate(execution: Execution, card: Accelerator) -> float:
+    """Bytes/s between host and card; of shared memory its own. Raises MissingFact when weights are to move and no source states it."""
+    rate = card.bandwidth_bytes_per_s if card.unified_memory else host_bytes_per_s(card)
+    if rate is None and execution.offload != "none":
+        raise MissingFact(f'{card.name}: no source states how it is linked to its host; add pcie = "4.0 x16" with --facts')
+    return rate or 0.0
 
 
 def element_bytes(weights: str) -> float:

@@ -94,7 +94,10 @@ def setup(case: Case, configs: Path | None = None) -> Setup:
 
 
 def shares(load: str, users: float, users_of_one: int, replicas: int) -> float:
-    """How many of one replica's loads the whole load is: clients do not always divide by the replicas, and some may have none."""
+    """How many of one replica's loads the whole load is: clients do not always divide by the replicas, and some may have none. A single
+    stream keeps one replica busy, however many there are."""
+    if load == "single":
+        return 1.0
     return users / users_of_one if load in ("concurrency", "batch") else float(replicas)
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from cardwise.calibration import intervals, memory_cases
+from cardwise.answer import Estimate
+from cardwise.calibration import intervals, memory_cases, training_cases
 from cardwise.calibration import run_predict as runs
 from cardwise.calibration.cases import BrokenRow, Case, read_cases, row_of, run_of, unique
 from cardwise.calibration.effects import efficiency
@@ -52,6 +53,9 @@ def predict(cases: Sequence[Case], configs: Path | None = None) -> list[Predicti
             if case.metric in MEMORY_METRICS:
                 found.append(predict_memory(case, configs))
                 continue
+            if case.task == training_cases.TASK:
+                found.append(of_estimate(case, training_cases.predict(case, configs)))
+                continue
             if case.task != "llm" or case.metric not in SPEED_METRICS:
                 raise NotSupported(f"metric {case.metric!r} of task {case.task!r} is not answered yet")
             made = measuring(setup(case, configs), case)
@@ -59,10 +63,14 @@ def predict(cases: Sequence[Case], configs: Path | None = None) -> list[Predicti
                 last = (made, outcome(made, efficiency(made.context), SIMULATION_BUNDLES))
             value = value_of(case, last[1], made.rules.engine)
             estimate = intervals.estimate(value, case.metric, made.workload.load, knowledge(made))
-            found.append(Prediction(case.case_id, estimate.likely, estimate.low, estimate.high, "ok", ""))
+            found.append(of_estimate(case, estimate))
         except CardwiseError as error:
             found.append(Prediction(case.case_id, None, None, None, "unsupported", error.message))
     return found
+
+
+def of_estimate(case: Case, estimate: Estimate) -> Prediction:
+    return Prediction(case.case_id, estimate.likely, estimate.low, estimate.high, "ok", "")
 
 
 def predict_memory(case: Case, configs: Path | None) -> Prediction:

@@ -42,6 +42,7 @@ def _constants(engine: str, era: str) -> MemoryConstants:
         encoder_bytes_per_token=entry["encoder_kib_per_token"] * KIB,
         encoder_tokens=entry["encoder_tokens"],
         encoder_whole_length=entry["encoder_whole_length"],
+        encoder_by_shape=entry.get("encoder_by_shape", False),
         graph_bytes=entry["graph_mib"] * MIB,
         state_bits=entry["state_bits"],
         unified_pages=entry["unified_pages"],

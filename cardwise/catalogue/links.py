@@ -88,6 +88,12 @@ def _fabric(accelerator: Accelerator, count: int, said: str) -> Link | None:
     return Link(table["name"], table["kind"], rate, True, f"{table['source']}; {accelerator.source}", accelerator.generation)
 
 
+def host_bytes_per_s(accelerator: Accelerator) -> float | None:
+    """One direction of a card's link to its host; None for unified memory, where the host has no other, and where no source states PCIe."""
+    known = any(accelerator.pcie.startswith(table["generation"]) for table in _tables()["pcie"])
+    return _pcie(accelerator, "").bytes_per_s if known and not accelerator.unified_memory else None
+
+
 def _pcie(accelerator: Accelerator, said: str) -> Link:
     generation, _, lanes = accelerator.pcie.partition(" x")
     table = next((entry for entry in _tables()["pcie"] if entry["generation"] == generation), None)
@@ -99,17 +105,6 @@ def _pcie(accelerator: Accelerator, said: str) -> Link:
     name = f"PCIe {generation} x{lanes or 16}" + ("" if peers else ", no P2P: through the host")
     rate = float(table["lane_gb_s"]) * float(lanes or 16) * GIGA
     return Link(name, "pcie", rate, peers, f"{table['source']}; P2P: {why}", accelerator.generation)
-
-
-def host_bytes_per_s(accelerator: Accelerator) -> float:
-    """Bytes/s in one direction between host and card over PCIe; where memory is shared, that of the memory. A card whose sheet states no
-    PCIe is taken to have the oldest that the data list.
-    """
-    if accelerator.unified_memory:
-        return accelerator.bandwidth_bytes_per_s
-    generation, _, lanes = accelerator.pcie.partition(" x")
-    rates = {entry["generation"]: float(entry["lane_gb_s"]) for entry in _tables()["pcie"]}
-    return rates.get(generation, min(rates.values())) * float(lanes or 16) * GIGA
 
 
 def _peer_to_peer(accelerator: Accelerator) -> tuple[bool, str]:

@@ -23,6 +23,7 @@ Table = dict[str, Any]
 # Tables that a person's file may hold; those of models are read by `cardwise.catalogue.models`.
 USER_TABLES = ("accelerator", "price", "fabric", "node", "derive", "usable", "reported")
 MODELS = "models"
+PIPELINES, COMPONENTS = "pipelines", "components"  # those of images and video by `cardwise.catalogue.pipelines`
 _given: tuple[Path, ...] = ()
 _version = 0
 _caches: list[Callable[[], None]] = []
@@ -107,14 +108,15 @@ def _user_file(path: Path) -> dict[str, list[Table]]:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadFile(f"{path}: not valid TOML: {error}") from None
-    content.pop(MODELS, None)
+    for kind in (MODELS, PIPELINES, COMPONENTS):
+        content.pop(kind, None)
     defaults: Table = {key: content.pop(key) for key in ("generation", "vendor") if key in content}
     if "name" in content:  # a file that is one card, without a [[accelerator]] line
         content = {"accelerator": [content]}
     tables: dict[str, list[Table]] = {}
     for kind, value in content.items():
         if kind not in USER_TABLES:
-            raise BadInput(f"{path}: unknown table [[{kind}]]; known: {', '.join((*USER_TABLES, MODELS))}")
+            raise BadInput(f"{path}: unknown table [[{kind}]]; known: {', '.join((*USER_TABLES, MODELS, PIPELINES, COMPONENTS))}")
         entries = value if isinstance(value, list) else [value]
         if not all(isinstance(entry, dict) for entry in entries):
             raise BadInput(f"{path}: {kind} must be a table; write [[{kind}]] and its keys below")

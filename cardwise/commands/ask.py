@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Picture, Sources, given, takes
+from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Picture, Sources, Training, given, takes
 from cardwise.commands.pictures import check_language_model, print_run, print_run_explained, run_options
 from cardwise.commands.printing import check_language, width, write, write_json
-from cardwise.errors import BadInput
+from cardwise.errors import BadInput, NotSupported
 
 CARDS_HELP = 'Cards, with commas: "RTX 4090, 8x H100 SXM", or all. Without a count, the smallest counts that fit are found.'
 
 
-@takes(load=Load, choice=Choice, picture=Picture, money=Money, sources=Sources, form=Form)
+@takes(load=Load, choice=Choice, picture=Picture, training=Training, money=Money, sources=Sources, form=Form)
 def plan(
     model: Annotated[str, MODEL],
     cards: Annotated[
@@ -27,19 +27,27 @@ def plan(
     load: Load,
     choice: Choice,
     picture: Picture,
+    training: Training,
     money: Money,
     sources: Sources,
     form: Form,
 ) -> None:
-    """Which cards run MODEL, how many, how fast, at what cost."""
+    """Which cards run MODEL, or train it with --train, how many, how fast, at what cost."""
+    from cardwise.commands.training import plan_training, refuse_training
     from cardwise.planning import facade
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
     if facade.is_pipeline(model):
+        if training.train:
+            raise NotSupported(f"training is predicted for language models; {model} makes pictures: ask without --train")
+        refuse_training(training)
         asked = run_options(model, load, choice, picture, money)
         return print_run(facade.plan_run(model, cards, budget_usd_per_hour=budget_usd_per_hour, **asked), form, full)
     check_language_model(model, picture)
+    if training.train:
+        return plan_training(model, cards, budget_usd_per_hour, full, training, load, choice, money, sources, form)
+    refuse_training(training)
     answer = facade.plan(model, cards, budget_usd_per_hour=budget_usd_per_hour, **given(load, choice, money, sources))
     if form.json:
         from cardwise.reports.records import plan_record

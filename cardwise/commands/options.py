@@ -17,7 +17,8 @@ import typer
 MODEL = typer.Argument(
     help="Model id (llama-2-70b, Qwen/Qwen3-32B), or the path of a config.json, .gguf or checkpoint folder.", show_default=False
 )
-LOAD, LIMITS, LAYOUT, PICTURE, COST, FACTS, OUTPUT = "Load", "Limits", "Layout", "Images and video", "Cost", "Facts", "Output"
+LOAD, LIMITS, LAYOUT, PICTURE, TRAINING = "Load", "Limits", "Layout", "Images and video", "Training"
+COST, FACTS, OUTPUT = "Cost", "Facts", "Output"
 
 
 def _said(name: str, text: str, panel: str, *more: str, **settings: Any) -> Any:
@@ -85,6 +86,24 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Training:
+    """What is trained, and how (docs/training.md)."""
+
+    train: Annotated[bool, _said("--train", "Plan training instead of serving.", TRAINING)] = False
+    tokens: Annotated[str, _said("--tokens", "Tokens of the run: 300B, 15T. Default: 1T.", TRAINING)] = ""
+    method: Annotated[str, _said("--method", "full, lora or qlora. Default: full.", TRAINING)] = ""
+    zero: Annotated[int | None, _said("--zero", "ZeRO stage 0 to 3 (3: FSDP). Default: the fastest that fits.", TRAINING)] = None
+    recompute: Annotated[str, _said("--recompute", "none, selective or full. Default: the least that fits.", TRAINING)] = ""
+    sequence: Annotated[int | None, _said("--sequence", "Tokens of a sequence. Default: 4096.", TRAINING)] = None
+    global_batch: Annotated[int | None, _said("--global-batch", "Sequences of a step. Default: about 4 M tokens.", TRAINING)] = None
+    micro_batch: Annotated[int | None, _said("--micro-batch", "Sequences that a replica computes at once.", TRAINING)] = None
+    optimizer: Annotated[str, _said("--optimizer", "adamw, adamw8bit, adamw-bf16, sgd, lion, adafactor, muon.", TRAINING)] = ""
+    precision: Annotated[str, _said("--precision", "Of the products: bf16, fp16 or fp8. Default: bf16.", TRAINING)] = ""
+    adapter_rank: Annotated[int | None, _said("--adapter-rank", "Rank of LoRA adapters. Default: 16.", TRAINING)] = None
+    offload_states: Annotated[bool, _said("--offload-states", "States may lie in the host's memory.", TRAINING)] = False
+
+
+@dataclass(frozen=True, slots=True)
 class Money:
     """What hours and watts cost."""
 
@@ -123,9 +142,10 @@ def given(*groups: Any) -> dict[str, Any]:
     return {item.name: getattr(group, item.name) for group in groups for item in fields(group) if item.name != "facts"}
 
 
-def said(group: Any) -> list[str]:
-    """The options of a group that differ from their defaults, as they are written."""
-    return [f"--{item.name.replace('_', '-')}" for item in fields(group) if getattr(group, item.name) != item.default]
+def said(group: Any, without: tuple[str, ...] = ()) -> list[str]:
+    """The options of a group that differ from their defaults, as they are written; not the fields named in `without`."""
+    changed = [item.name for item in fields(group) if getattr(group, item.name) != item.default]
+    return [f"--{name.replace('_', '-')}" for name in changed if name not in without]
 
 
 def takes(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -85,7 +85,13 @@ def memory_budget(
     usable = total_bytes or accelerator.usable_bytes
     seen = total_bytes or accelerator.reported_bytes or usable
     activation = activation_bytes(
-        architecture, layout, constants, tokens=limits.tokens, sequences=limits.max_num_seqs, max_model_len=limits.max_model_len
+        architecture,
+        layout,
+        constants,
+        tokens=limits.tokens,
+        sequences=limits.max_num_seqs,
+        max_model_len=limits.max_model_len,
+        vision=vision,
     )
     communication = communication_bytes(layout, constants)
     graphs = graph_bytes(architecture, layout, constants, limits.graph_batch)

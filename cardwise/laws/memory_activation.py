@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from cardwise.budget import MemoryConstants
 from cardwise.layout import Layout
-from cardwise.model import Architecture, Layer
+from cardwise.model import Architecture, Layer, Tower
 
 ACTIVATION_BYTES = 2.0
+PIXEL_BYTES = 4.0
 COMPUTE_BUFFER_BYTES = 4.0
 """llama.cpp keeps scores, masks, hidden states and logits of a micro-batch in fp32."""
 PIPELINE_COPIES = 4
@@ -14,7 +15,14 @@ PIPELINE_COPIES = 4
 
 
 def activation_bytes(
-    architecture: Architecture, layout: Layout, constants: MemoryConstants, *, tokens: int, sequences: int, max_model_len: int
+    architecture: Architecture,
+    layout: Layout,
+    constants: MemoryConstants,
+    *,
+    tokens: int,
+    sequences: int,
+    max_model_len: int,
+    vision: bool = True,
 ) -> float:
     """Peak of the profile run.
 
@@ -30,7 +38,8 @@ def activation_bytes(
     forward = tokens * token_bytes(architecture, layout, constants.hidden_copies)
     logits = sequences * architecture.vocabulary * constants.bytes_per_logit
     hidden = tokens * architecture.hidden * ACTIVATION_BYTES
-    return max(forward, logits + hidden, encoder_bytes(architecture, constants, max_model_len))
+    encoder, kept = encoder_bytes(architecture, layout, constants, max_model_len) if vision else (0.0, 0.0)
+    return max(max(forward, logits + hidden) + kept, encoder)
 
 
 def token_bytes(architecture: Architecture, layout: Layout, hidden_copies: float) -> float:
@@ -56,11 +65,27 @@ def _width(layer: Layer, layout: Layout) -> float:
     return max(attention, fed)
 
 
-def encoder_bytes(architecture: Architecture, constants: MemoryConstants, max_model_len: int) -> float:
-    """A vision tower is run on its longest item: `encoder_tokens`, or a video as long as the context."""
-    if not constants.encoder_bytes_per_token or not any("vision" in name for name, _ in architecture.extra_parameters):
-        return 0.0
-    return constants.encoder_bytes_per_token * max(constants.encoder_tokens, max_model_len if constants.encoder_whole_length else 0)
+def encoder_bytes(architecture: Architecture, layout: Layout, constants: MemoryConstants, max_model_len: int) -> tuple[float, float]:
+    """Peak of a vision tower's run on its longest item, `encoder_tokens` or a video as long as the context, and what it hands over, which
+    is kept while the decoder runs (counted where the peak is computed from the tower's widths)."""
+    if not any("vision" in name for name, _ in architecture.extra_parameters):
+        return 0.0, 0.0
+    if constants.encoder_by_shape and architecture.tower is not None:
+        tokens = constants.encoder_tokens
+        return tokens * tower_token_bytes(architecture.tower, layout), tokens * architecture.hidden * ACTIVATION_BYTES
+    tokens = max(constants.encoder_tokens, max_model_len if constants.encoder_whole_length else 0)
+    return constants.encoder_bytes_per_token * tokens, 0.0
+
+
+def tower_token_bytes(tower: Tower, layout: Layout) -> float:
+    """Bytes on one rank of one token's patches inside a tower's feed-forward part, its widest point.
+
+    A patch keeps its pixels in fp32 and in 16 bit, the stream and its normed copy, and what goes into and comes out of the activation
+    function (two inputs when gated), which the ranks share.
+    """
+    pixels = tower.pixels * (PIXEL_BYTES + ACTIVATION_BYTES)
+    inner = (3 if tower.gated else 2) * tower.width / layout.attention_tensor_parallel
+    return tower.patches * (pixels + ACTIVATION_BYTES * (2 * tower.hidden + inner))
 
 
 def compute_buffer_bytes(architecture: Architecture, layout: Layout, constants: MemoryConstants, micro_batch: int, context: int) -> float:

@@ -26,7 +26,7 @@ def valid_split(architecture: Architecture, weights: WeightFormat, layout: Layou
         return f"pipeline of {stages} stages for {layers} layers; at most {layers}"
     by_rows = rules.scheduler == "slots"  # llama.cpp cuts rows of any number and keeps the attention whole
     if not rules.layer_split and not by_rows:
-        reason = _heads_reason(architecture, layout.attention_tensor_parallel)
+        reason = heads_reason(architecture, layout.attention_tensor_parallel)
         if reason:
             good = ", ".join(str(count) for count in valid_tensor_parallel(architecture, weights, limit=max(16, tensor)))
             return f"tensor parallel {tensor}: {reason}; valid counts are {good}"
@@ -50,12 +50,12 @@ def valid_tensor_parallel(architecture: Architecture, weights: WeightFormat, lim
     found = []
     for count in range(1, limit + 1):
         layout = Layout("", tensor_parallel=count)
-        if _heads_reason(architecture, count) is None and _tile_reason(architecture, weights, layout) is None:
+        if heads_reason(architecture, count) is None and _tile_reason(architecture, weights, layout) is None:
             found.append(count)
     return tuple(found)
 
 
-def _heads_reason(architecture: Architecture, ranks: int) -> str | None:
+def heads_reason(architecture: Architecture, ranks: int) -> str | None:
     """Query heads divide by the ranks; key-value heads divide by them, or the ranks by the heads, which are then replicated."""
     for layer in architecture.layers:
         mixer, cache = layer.mixer, layer.mixer.cache

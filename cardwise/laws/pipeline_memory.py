@@ -83,7 +83,7 @@ def _components(pipeline: Pipeline, job: Job, execution: Execution, rules: Memor
         if execution.encoders_on_host and large:
             continue
         weights = stored_bytes(encoder.network, rules.width, rules.encoder_bytes if large else 0.0)
-        canvas, batch = job.canvas(encoder.tokens), job.batch * min(job.passes, 2)
+        canvas, batch = job.canvas(encoder.tokens), job.batch * (min(job.passes, 2) if encoder.guided else 1)
         yield _Component("encode", weights, encoder.network.blocks, _alive(encoder.network, canvas, batch, fused, rules.width, rules))
     split = execution.split
     samples = job.batch * job.passes / min(split.guidance, job.passes) / split.sequence

@@ -111,7 +111,7 @@ class PipelineRun:
         )
         stored = self._stored.encoder_bytes
         for encoder in self.pipeline.encoders:
-            batch = self.job.batch * min(self.job.passes, 2)
+            batch = self.job.batch * (min(self.job.passes, 2) if encoder.guided else 1)
             large = encoder.network.parameters > self._stored.large_encoder
             work = network_work(encoder.network, self.job.canvas(encoder.tokens), batch, whole, stored if large else 0.0)
             weights = stored_bytes(encoder.network, WIDTHS[whole.precision], stored if large else 0.0)

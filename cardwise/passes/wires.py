@@ -13,6 +13,10 @@ from cardwise.model import Architecture
 ACTIVATION_BYTES = 2.0
 ROW_SPLIT_ENGINES = frozenset({"llama.cpp", "ik_llama.cpp"})
 ROW_SPLIT_BYTES = 4.0
+ROW_SPLIT_CHAIN = 5.0
+"""What a split product waits for whatever the number of cards, in copies: an event on the first card, the others that await it, their
+kernels' start, and the first card that awaits them. Decode times of 2, 3, 4 and 6 cards on three rigs (3090, 4090, 4000 Ada) lie on a +
+b (n - 1) with a / b = 2.2 to 2.6, and b is two copies."""
 
 
 class Wires:
@@ -53,7 +57,7 @@ class Wires:
                 if matrix.shard == "none":
                     continue
                 active = layer.feed_forward.top_k if matrix.part == "experts" else 1
-                copies += 2 * (ranks - 1) * layer.count
+                copies += (2 * (ranks - 1) + ROW_SPLIT_CHAIN) * layer.count
                 elements += (matrix.inputs * (ranks - 1) + matrix.outputs * (ranks - 1) / ranks) * active * layer.count
         message = rows * elements * ROW_SPLIT_BYTES
         seconds = (copies * self._copy_seconds + message / self.rate) * (rows > 0)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cardwise.answer import Option
 from cardwise.catalogue.links import link, node
 from cardwise.catalogue.prices import Market, market
+from cardwise.catalogue.rendering import RenderingScore, rendering_scores
 from cardwise.errors import BadInput, CardwiseError
 from cardwise.hardware import Accelerator, Link
 from cardwise.planning.costs import BUY_KINDS, RENT_KINDS
 from cardwise.planning.question import Question
 from cardwise.workload import Lengths, Workload
 
-RANKS = ("decode", "prefill", "training", "price-performance", "perf-per-watt")
+RANKS = ("decode", "prefill", "training", "price-performance", "perf-per-watt", "rendering")
 SIXTEEN_BIT = ("bf16", "fp16", "fp32")
 UNITS = {
     "decode": "output tokens/s",
@@ -22,6 +24,7 @@ UNITS = {
     "training": "dense 16-bit TFLOP/s",
     "price-performance": "output tokens per dollar",
     "perf-per-watt": "output tokens per joule",
+    "rendering": "score of the benchmark in value_note",
 }
 SPECIFICATION: Mapping[str, tuple[str, Callable[[Accelerator], float | None]]] = {
     "decode": ("memory bandwidth alone", lambda card: card.bandwidth_bytes_per_s),
@@ -35,6 +38,7 @@ class CardRow:
 
     `predicted`: the option that the value is of, on one card; None when the value is a specification or the model does not run,
     and then `why` says so. `pair`: the link of two, `full`: that of all cards of the usual machine, `cards` of them.
+    `scores`: what sources print for rendering, when cards are ranked for it.
     """
 
     card: Accelerator
@@ -46,11 +50,14 @@ class CardRow:
     value: float | None = None
     predicted: Option | None = None
     why: str = ""
+    scores: tuple[RenderingScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Cards in the order asked, or by rank: first those whose value is predicted, then those ranked by specification alone."""
+    """Cards in the order asked, or by rank: first those whose value is predicted (or whose score is known), then those ranked by
+    specification alone.
+    """
 
     rank: str
     unit: str
@@ -67,6 +74,8 @@ def compare(question: Question, rank: str = "") -> Comparison:
     rows = [described(card, question) for card in cards]
     if not rank:
         return Comparison("", "", question.architecture.name, question.workload, tuple(rows))
+    if rank == "rendering":
+        return Comparison(rank, UNITS[rank], question.architecture.name, question.workload, by_rendering(rows))
     asked = measured_by(question, rank)
     ranked = [valued(row, asked, rank) for row in rows]
     ranked.sort(key=lambda row: (row.predicted is None and rank != "training", -(row.value or 0.0), row.card.name))
@@ -97,6 +106,29 @@ def linked(card: Accelerator, count: int, said: str) -> Link | None:
 def sixteen_bit(card: Accelerator) -> float | None:
     """Dense FLOP/s with 16-bit inputs and 32-bit sums, where stated."""
     return next((card.peaks[name] for name in SIXTEEN_BIT if card.peaks.get(name)), None)
+
+
+def by_rendering(rows: Sequence[CardRow]) -> tuple[CardRow, ...]:
+    """Cards with a score first, benchmark by benchmark; the others by FP32 rate, which is no score. Each card once."""
+    known = [replace(row, scores=rendering_scores(row.card)) for row in rows]
+    placed: dict[str, CardRow] = {}
+    for label, found in by_benchmark(known).items():
+        for row, score in found:
+            placed.setdefault(row.card.name, replace(row, value=score.score, why=label))
+    others = [replace(row, why="no score known; ranked by FP32 rate") for row in known if row.card.name not in placed]
+    others.sort(key=lambda row: (-row.card.peaks.get("fp32", 0.0), row.card.name))
+    return (*placed.values(), *others)
+
+
+def by_benchmark(rows: Sequence[CardRow]) -> dict[str, list[tuple[CardRow, RenderingScore]]]:
+    """Cards and scores of every benchmark version, best first; versions with more of the cards come first. Ratios are no scores."""
+    found = [(row, score) for row in rows for score in row.scores if not score.ratio_to]
+    counts = Counter(score.label for _, score in found)
+    found.sort(key=lambda pair: (-pair[1].score, pair[0].card.name))
+    return {
+        label: [(row, score) for row, score in found if score.label == label]
+        for label in sorted(counts, key=lambda label: (-counts[label], label))
+    }
 
 
 def measured_by(question: Question, rank: str) -> Question:

@@ -86,8 +86,8 @@ def link_of(card: Accelerator, layout: Layout, said: str) -> Link:
 
 
 def shares_of(whole: Workload, one: Workload, replicas: int) -> float:
-    """How many of one replica's loads the whole load is. A single stream keeps one replica busy, however many there are."""
-    return 1.0 if whole.load == "single" else shares(whole.load, float(whole.users), one.users, replicas)
+    """How many of one replica's loads the whole load is."""
+    return shares(whole.load, float(whole.users), one.users, replicas)
 
 
 def default_backend(card: Accelerator) -> str:

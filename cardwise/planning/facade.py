@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from cardwise.planning.run_explain import RunExplanation
     from cardwise.planning.run_question import RunOptions
     from cardwise.planning.simulate import Simulated
+    from cardwise.planning.training_asking import TrainingOptions
     from cardwise.run_answer import RunAnswer
+    from cardwise.training_answer import TrainingAnswer
 
 
 def plan(model: str | Architecture, cards: str | None = None, **options: Unpack[Options]) -> Answer:
@@ -62,6 +64,14 @@ def explain_run(model: str, cards: str, **options: Unpack[RunOptions]) -> RunExp
     return explained(run_question(model, cards, **options))
 
 
+def plan_training(model: str, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingAnswer:
+    """Which of `cards` train `model`, in which layout, how fast, in how many days, at what cost. Raises CardwiseError."""
+    from cardwise.planning.training import plan_training as planned
+    from cardwise.planning.training_asking import training_question
+
+    return planned(training_question(model, cards, **options))
+
+
 def explain(model: str | Architecture, cards: str, **options: Unpack[Options]) -> Explanation:
     """One layout in depth: memory, time by operator, what binds, what would change the verdict. Raises CardwiseError."""
     from cardwise.planning.explain import explain as explained
@@ -85,7 +95,7 @@ def simulate(
 
 
 def compare_cards(names: str = "all", rank: str = "", model: str | Architecture = "llama-3.1-8b", **options: Unpack[Options]) -> Comparison:
-    """Cards side by side with sources, ranked for decode, prefill, training, price-performance or perf-per-watt. Raises CardwiseError."""
+    """Cards side by side with sources, ranked for one of `compare.RANKS`. Raises CardwiseError."""
     from cardwise.planning.compare import compare
 
     return compare(question(model, names, **options), rank)

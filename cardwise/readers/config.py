@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from cardwise.model import Architecture
+from cardwise.model import Architecture, Tower
 from cardwise.readers import family, quantization
 from cardwise.readers.family import Traits
 from cardwise.readers.fields import Fields
@@ -75,6 +75,7 @@ def read_config(
         quantization=stored.parts,
         notes=decoder.notes,
         head_bias=decoder.head_bias,
+        tower=_tower(outer, outer_traits),
     )
 
 
@@ -106,6 +107,14 @@ def _towers(outer: Fields, traits: Traits, hidden: int) -> list[tuple[str, int]]
     from cardwise.readers import vision
 
     return vision.towers(outer, traits.vision, hidden)
+
+
+def _tower(outer: Fields, traits: Traits) -> Tower | None:
+    if not traits.vision:
+        return None
+    from cardwise.readers import vision
+
+    return vision.tower(outer, traits.vision)
 
 
 def _further_tokens(text: Fields, traits: Traits, decoder: Decoder) -> list[tuple[str, int]]:

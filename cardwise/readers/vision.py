@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from cardwise.model import Tower
 from cardwise.readers.fields import MAX_LAYERS, Fields
 
 
@@ -15,6 +16,20 @@ def towers(outer: Fields, name: str, hidden: int) -> list[tuple[str, int]]:
     if audio is not None and audio.values and name in AUDIO:
         found.append(("audio", AUDIO[name](audio, hidden)))
     return found
+
+
+def tower(outer: Fields, name: str) -> Tower | None:
+    """Widths of a tower that takes images of any size (Qwen's); None for the others and where the file describes none."""
+    config = outer.sub("vision_config")
+    if config is None or not config.values or name not in FREE_SIZES:
+        return None
+    hidden = config.integer("embed_dim" if name == "qwen2_vl" else "hidden_size")
+    width = int(hidden * config.number("mlp_ratio", default=4.0, high=64)) if name == "qwen2_vl" else config.integer("intermediate_size")
+    pixels = _patch(config, 1, temporal=config.integer("temporal_patch_size", high=64), bias=False)
+    return Tower(_merge(config), pixels, hidden, width, gated=name == "qwen2_5_vl")
+
+
+FREE_SIZES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
 
 def encoder_layer(hidden: int, width: int, *, bias: bool, gated: bool = False, norm_bias: bool = False, norms: int = 2) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cardwise.catalogue.prices import Market
+from cardwise.catalogue.rendering import RenderingScore
 from cardwise.hardware import Accelerator, Link
-from cardwise.planning.compare import CardRow, Comparison
+from cardwise.planning.compare import CardRow, Comparison, by_benchmark
 from cardwise.quantities import GIB, MIB, significant
 from cardwise.reports.plan_text import section
 from cardwise.reports.table import Column, table, wrapped
@@ -19,6 +20,8 @@ RATES = ("fp32", "tf32", "bf16", "fp16", "fp16_acc16", "fp8", "fp4", "int8", "in
 def cards_text(comparison: Comparison, lang: str = "en", width: int = 120) -> str:
     """Ranked when a rank was asked for, side by side up to eight cards, else a list."""
     say = words(lang)
+    if comparison.rank == "rendering":
+        return rendering(comparison.rows, say, width)
     if comparison.rank:
         return ranking(comparison, say, width)
     if len(comparison.rows) <= SIDE_BY_SIDE:
@@ -157,3 +160,50 @@ def ranking(comparison: Comparison, say: Words, width: int) -> str:
         + table(columns, width)
         + f"\n\n{wrapped(say('rank_legend' if predicted else 'rank_training_legend'), width)}\n"
     )
+
+
+def rendering(rows: Sequence[CardRow], say: Words, width: int) -> str:
+    """A table for every benchmark version, one for the cards without a score, and where the scores are from."""
+    blocks = [wrapped(say("rank_rendering"), width)]
+    for label, found in by_benchmark(rows).items():
+        title = label if found[0][1].version else say("rendering_version_unsaid", benchmark=label)
+        blocks.append(f"{title}\n{table(scored([row for row, _ in found], [score for _, score in found], say), width)}")
+    others = [row for row in rows if row.value is None]
+    if others:
+        blocks.append(f"{wrapped(say('rendering_others'), width)}\n{table(scored(others, [None] * len(others), say), width)}")
+    blocks.append(wrapped(say("rank_rendering_legend"), width))
+    printed = {score: None for row in rows for score in row.scores}
+    lines = [f"{score.label}, {score.accelerator}: {score.source}" for score in printed]
+    return "\n\n".join(filter(None, [*blocks, section(say("article_sources"), lines, width)])) + "\n"
+
+
+def scored(rows: Sequence[CardRow], scores: Sequence[RenderingScore | None], say: Words) -> list[Column]:
+    """Cards with a score of one benchmark version, or all without: then what else is known of them."""
+    headings = {score.label for score in scores if score}
+    cells = [say("unknown") if score is None else significant(score.score) for score in scores]
+    notes = [said_of(row, score, say) for row, score in zip(rows, scores, strict=True)]
+    places = [UNKNOWN if score is None else str(1 + sum(other.score > score.score for other in scores if other)) for score in scores]
+    columns = [
+        Column("#", tuple(places), "right", True),
+        Column(say("card"), tuple(row.card.name for row in rows), "left", True),
+        Column(next(iter(headings), say("rendering_score")), tuple(cells)),
+        Column(say("rendering_fp32"), tuple(rate(row.card, "fp32") for row in rows)),
+        Column(say("generation"), tuple(row.card.generation for row in rows), "left"),
+        Column("GiB", tuple(f"{row.card.memory_bytes / GIB:,.0f}" for row in rows)),
+        Column("W", tuple(number(row.card.tdp_w) for row in rows)),
+    ]
+    return [*columns, Column(say("note"), tuple(notes), "left", prose=True)] if any(notes) else columns
+
+
+def said_of(row: CardRow, score: RenderingScore | None, say: Words) -> str:
+    """What its source says beside a score; without one, the ratios that are known of the card."""
+    if score is None:
+        return "; ".join(ratio(one, say) for one in row.scores if one.ratio_to)
+    parts = [score.notes_zh if say.chinese else score.notes]
+    parts += [] if score.exact else [say("rendering_said_of", name=score.accelerator)]
+    return ("；" if say.chinese else "; ").join([*parts, *(ratio(one, say) for one in row.scores if one.ratio_to)])
+
+
+def ratio(score: RenderingScore, say: Words) -> str:
+    notes = score.notes_zh if say.chinese else score.notes
+    return say("rendering_ratio", benchmark=score.label, score=significant(score.score), card=score.ratio_to, notes=notes)

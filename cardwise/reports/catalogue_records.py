@@ -11,6 +11,7 @@ from cardwise.reports.records import Record, document, option, workload
 if TYPE_CHECKING:  # what one record is made of need not be loaded for another
     from cardwise.calibration.groups import Group
     from cardwise.catalogue.prices import Market
+    from cardwise.catalogue.rendering import RenderingScore
     from cardwise.planning.article.claim import Claim
     from cardwise.planning.article.essay import EssayCase
     from cardwise.planning.compare import CardRow, Comparison
@@ -57,6 +58,20 @@ def card(row: CardRow) -> Record:
         "value": row.value,
         "value_note": row.why,
         "predicted": None if row.predicted is None else option(row.predicted),
+        "rendering_scores": [rendering(score) for score in row.scores],
+    }
+
+
+def rendering(score: RenderingScore) -> Record:
+    return {
+        "benchmark": score.benchmark,
+        "version": score.version or None,
+        "score": score.score,
+        "ratio_to": score.ratio_to or None,
+        "said_of": score.accelerator,
+        "measured": score.measured or None,
+        "source": score.source,
+        "notes": score.notes,
     }
 
 

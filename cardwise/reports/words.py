@@ -1,4 +1,4 @@
-"""The sentences of the reports in English and Chinese, from messages.toml, and how numbers are written in them."""
+"""The sentences of the reports in English and Chinese, from messages*.toml, and how numbers are written in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cardwise.layout import Layout
 from cardwise.quantities import GIB, significant
 from cardwise.workload import Workload
 
-FILE = Path(__file__).with_name("messages.toml")
+FILES = sorted(Path(__file__).parent.glob("messages*.toml"))
 UNKNOWN = "-"
 
 
@@ -46,10 +46,20 @@ class Words:
         return UNKNOWN if usd is None else significant(usd * (cny_per_usd if self.chinese else 1.0))
 
 
+@lru_cache(maxsize=1)
+def messages() -> Mapping[str, Any]:
+    """`text` by key and the list of `sentence` of all files of messages."""
+    tables = [tomllib.loads(file.read_text(encoding="utf-8")) for file in FILES]
+    return {
+        "text": {key: entry for table in tables for key, entry in table["text"].items()},
+        "sentence": [entry for table in tables for entry in table.get("sentence", ())],
+    }
+
+
 @lru_cache(maxsize=4)
 def words(lang: str) -> Words:
     """The texts of `lang`: en or zh."""
-    data = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    data = messages()
     texts = {key: entry[lang] for key, entry in data["text"].items()}
     sentences = tuple((re.compile(entry["en"]), entry["zh"]) for entry in data["sentence"]) if lang == "zh" else ()
     return Words(lang, texts, sentences)

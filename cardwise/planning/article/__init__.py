@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cardwise.catalogue.article import article
-from cardwise.planning.article import advice, hardware, memory, money, speed
+from cardwise.planning.article import advice, clips, hardware, memory, money, pictures, rendering, speed
 from cardwise.planning.article.claim import Claim, Found, Table, claim_of
 from cardwise.planning.article.essay import EssayCase, essay_cases
 
 __all__ = ["Claim", "EssayCase", "Table", "claims", "essay_cases"]
 
 
-def later() -> Found:
-    """A claim that needs a part of Cardwise which is not there yet."""
-    return Found("not yet", {})
-
-
 ANSWERS: Mapping[str, Callable[[], Found]] = {
     "A1": hardware.tf32,
     "A2": hardware.against_a100,
-    "A3": later,
+    "A3": rendering.rendering,
     "A4": money.price_ratios,
     "A5": speed.ranking,
     "A6": speed.work,
@@ -29,10 +24,10 @@ ANSWERS: Mapping[str, Callable[[], Found]] = {
     "A9": memory.cache,
     "A10": memory.two_or_three,
     "A11": memory.eight_small,
-    "A12": later,
-    "A13": advice.inference_half,
+    "A12": pictures.images,
+    "A13": advice.inference_and_training,
     "R1": hardware.export_card,
-    "R2": later,
+    "R2": clips.clips,
     "R3": advice.one_small_card,
     "R4": advice.small_or_large,
 }

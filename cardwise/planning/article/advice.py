@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cardwise.answer import Answer, Option
 from cardwise.catalogue.article import article
+from cardwise.planning.article import training
 from cardwise.planning.article.ask import ask, cards, usd_per_million
 from cardwise.planning.article.cells import SPEED_HEADER, SPEED_HEADER_ZH, in_gib, layout_name, number, speed_row, table
 from cardwise.planning.article.claim import Found, Row, Table, Verdict
@@ -47,8 +48,8 @@ def winner(answer: Answer, order: tuple[int, ...]) -> str:
     return answer.options[order[0]].layout.accelerator if order else ""
 
 
-def inference_half() -> Found:
-    """A13: the inference half as a table; the training half needs a simulation of training."""
+def inference_and_training() -> Found:
+    """A13: which card for inference and which for training, each as a table."""
     names = tuple(card.name for card in cards())
     found = answers(names)
     small, _, large = names
@@ -58,7 +59,12 @@ def inference_half() -> Found:
         "h100_fastest": float(sum(winner(answer, answer.by_speed) == large for _, answer in found)),
         "rtx4090_simplest": float(sum(winner(answer, answer.by_simplicity) == small for _, answer in found)),
     }
-    return Found("not yet", values, (verdicts(names, found),))
+    trained = training.cases()
+    values |= training.values(trained)
+    inference = 2 * float(values["rtx4090_cheapest"]) > len(found)
+    apart = values["rtx4090_training_cheapest"] == 0 and values["h100_training_fastest"] == len(trained)
+    verdict: Verdict = "right" if inference and apart else "roughly" if inference or apart else "wrong"
+    return Found(verdict, values, (verdicts(names, found), training.verdict_table(trained)))
 
 
 def small_or_large() -> Found:

@@ -11,6 +11,7 @@ from cardwise.catalogue.article import article
 from cardwise.catalogue.costs import cost_assumptions, essay
 from cardwise.laws import essay as law
 from cardwise.laws.cost import owned_hour
+from cardwise.planning.article import training as trained
 from cardwise.planning.article.ask import ask, cards, fastest, option_of
 from cardwise.quantities import GIGA, HOUR, KILO, MEGA, YEAR_HOURS
 
@@ -22,7 +23,7 @@ Numbers = tuple[float, float, float | None]
 @dataclass(frozen=True, slots=True)
 class EssayCase:
     """One worked case in `unit`. `printed`: the essay's result; `recomputed`: its formula with its inputs; `right`: predicted or reckoned
-    today, None where this version does not answer (training)."""
+    today, None where this version does not answer."""
 
     id: str
     name: str
@@ -59,15 +60,17 @@ def all_numbers(facts: dict[str, Any]) -> Iterator[tuple[str, Numbers]]:
 
 
 def training(facts: dict[str, Any]) -> Iterator[tuple[str, Numbers]]:
-    """Memory of training; what is right today needs a simulation of training."""
+    """Memory of training; right today: the activations of the model as it is, with flash attention, and the planner's smallest counts."""
+    right = dict(trained.essay_right(facts))
     model, given = facts["model"], facts["training"]
     activations = law.activation_bytes(model["context_tokens"], given["batch"], model["hidden"], model["layers"], given["tensor_parallel"])
     rest = (model["bytes_per_parameter"], given["gradient_bytes_per_parameter"], given["optimizer_bytes_per_parameter"])
     memory = law.training_memory(model["parameters"], *rest, activations)
-    yield "activations", (given["activation_gb"], activations / GIGA, None)
-    yield "training_memory", (given["total_gb"], memory.total / GIGA, None)
+    yield "activations", (given["activation_gb"], activations / GIGA, right["activations"])
+    yield "training_memory", (given["total_gb"], memory.total / GIGA, right["training_memory"])
     for size in ("large", "small"):
-        yield f"{size}_cards", (given[f"{size}_cards"], law.cards_for(memory.total, given[f"{size}_card_gb"] * GIGA), None)
+        count = law.cards_for(memory.total, given[f"{size}_card_gb"] * GIGA)
+        yield f"{size}_cards", (given[f"{size}_cards"], count, right[f"{size}_cards"])
 
 
 def links(facts: dict[str, Any]) -> Iterator[tuple[str, Numbers]]:
@@ -77,7 +80,7 @@ def links(facts: dict[str, Any]) -> Iterator[tuple[str, Numbers]]:
         largest = law.largest_tensor_parallel(
             model["hidden"], model["bytes_per_parameter"], card["flops_per_s"], card["one_way_bytes_per_s"]
         )
-        yield f"tensor_parallel_{name}", (card["largest_tensor_parallel"], largest, None)
+        yield f"tensor_parallel_{name}", (card["largest_tensor_parallel"], largest, trained.essay_tensor_parallel(name, facts))
     stage, given = reading(facts, "rtx-4090"), facts["pipeline"]
     small, _, large = cards()
     lone = option_of(eight(small.name, 1), small.name, 8, "PP8")

@@ -15,8 +15,7 @@ HEAD = """# The article, claim by claim
 
 This page is written by `python -m cardwise.planning.article > docs/article.md`; `cardwise article` prints the same for your terminal,
 `cardwise article --lang zh` in Chinese. Every number is computed from the catalogue, the laws and the shipped fit when the page is
-written. Speeds have an interval of nominally 80 % in brackets. Verdicts: right, roughly, wrong, cannot be checked, not yet (needs a part of
-Cardwise that is not there yet: rendering, images, video, training).
+written. Speeds have an interval of nominally 80 % in brackets. Verdicts: right, roughly, wrong, cannot be checked.
 """
 
 

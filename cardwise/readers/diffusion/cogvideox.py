@@ -46,8 +46,9 @@ def read_cogvideox_transformer(fields: Fields, side: int, stride: int) -> Networ
         Linear("output projection", video, width, outputs),
         Pointwise("output projection", video, outputs),
     )
-    tokens = PROMPT + video
-    return Network("CogVideoXTransformer3DModel", ops, layers, held=(Held(tokens, width), Held(tokens, width)))
+    # At the peak: the stream before and in the block, its normed copy and what attention made; or parts of a rotary embedding.
+    held = Held(PROMPT + video, (5 if fields.flag("use_rotary_positional_embeddings") else 4) * width)
+    return Network("CogVideoXTransformer3DModel", ops, layers, held=(held,))
 
 
 def _embeddings(fields: Fields, video: Extent, width: int, channels: int, patch: int, time_patch: int, condition: int) -> tuple[Op, ...]:
@@ -65,8 +66,7 @@ def _embeddings(fields: Fields, video: Extent, width: int, channels: int, patch:
         ops.append(Convolution(EMBEDDINGS, video, channels, width, patch**2, bias=bias, scale=float(patch**2)))
     tokens = PROMPT + video
     ops.append(Pointwise(EMBEDDINGS, tokens, width))
-    rotary_positions = fields.flag("use_rotary_positional_embeddings")
-    if not rotary_positions or fields.flag("use_learned_positional_embeddings"):
+    if not fields.flag("use_rotary_positional_embeddings") or fields.flag("use_learned_positional_embeddings"):
         ops.append(Pointwise(EMBEDDINGS, tokens, width, passes=3.0))
     return tuple(ops)
 

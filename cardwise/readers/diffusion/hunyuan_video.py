@@ -15,6 +15,7 @@ from cardwise.readers.diffusion.video_blocks import (
     gated_residual,
     modulated_norm,
     modulation,
+    output_channels,
     projections,
     rotary,
     text_projection,
@@ -44,8 +45,8 @@ def read_hunyuan_video_transformer(fields: Fields, side: int, stride: int) -> Ne
     times = Extent(fixed=2.0) if condition == "token_replace" else ONE
     inner = int(width * fields.number("mlp_ratio", default=4.0))
     channels = fields.integer("in_channels", default=16)
-    outputs = fields.integer("out_channels", default=channels) * time_patch * patch**2
     taps = time_patch * patch**2
+    outputs = output_channels(fields, 16, channels) * taps
     video = grid(side * patch, stride * time_patch)
     ops = (
         *_conditions(fields, width, times),
@@ -59,8 +60,9 @@ def read_hunyuan_video_transformer(fields: Fields, side: int, stride: int) -> Ne
         Linear("output projection", video, width, outputs),
         Pointwise("output projection", video, outputs),
     )
-    # A single-stream block keeps the residual, the normed stream and its attention's output beside the joined output of 1 + mlp_ratio.
-    held = (Held(video + PROMPT, 3 * width),)
+    # At the peak, in a rotary embedding of a single-stream block: the stream before and in it, its normed copies, the feed-forward's half,
+    # queries, keys and values.
+    held = (Held(video + PROMPT, 4 * width + inner),)
     return Network("HunyuanVideoTransformer3DModel", ops, layers + single, held)
 
 

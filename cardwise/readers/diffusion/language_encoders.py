@@ -20,7 +20,7 @@ PARTS = {"attention": "self-attention projections", "dense": "feed-forward", "sh
 NORM = 8
 """Kernels of RMSNorm written out: to float32, square, mean, + epsilon, 1 / root, product, back, times the weights."""
 GEMMA_NORM, GEMMA_ATTENTION = 10, 9
-"""Gemma casts weights and adds 1 to them too; its scores are capped by tanh between two products, in nine more kernels than the fused one."""
+"""Gemma casts weights and adds 1 to them too; its scores are capped by tanh between two products, nine kernels more than the fused one."""
 
 
 def _norm(width: int, count: int, kernels: int, parameters: int = 0) -> Pointwise:

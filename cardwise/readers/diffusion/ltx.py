@@ -14,6 +14,7 @@ from cardwise.readers.diffusion.video_blocks import (
     gated_residual,
     modulated_norm,
     modulation,
+    output_channels,
     projections,
     text_projection,
     timestep_embedding,
@@ -31,7 +32,7 @@ def read_ltx_transformer(fields: Fields, side: int, stride: int) -> Network:
     heads, head_dim = fields.integer("num_attention_heads", default=32), fields.integer("attention_head_dim", default=64)
     width, layers = heads * head_dim, fields.integer("num_layers", default=28, high=4096)
     channels = fields.integer("in_channels", default=128)
-    outputs = fields.integer("out_channels", default=channels)
+    outputs = output_channels(fields, 128, channels)
     video = grid(side * fields.integer("patch_size", default=1), stride * fields.integer("patch_size_t", default=1))
     ops = (
         Pointwise("rotary embeddings", video, width, passes=18.0, launches=26),
@@ -44,7 +45,8 @@ def read_ltx_transformer(fields: Fields, side: int, stride: int) -> Network:
         *modulated_norm(video, width),
         Linear("output projection", video, width, outputs),
     )
-    return Network("LTXVideoTransformer3DModel", ops, layers, held=(Held(video, 2 * width), Held(video, 4 * width)))
+    # At the peak: the stream before and in the block, its normed copy, what attention made, and tables of rotary embeddings in float32.
+    return Network("LTXVideoTransformer3DModel", ops, layers, held=(Held(video, 8 * width),))
 
 
 def _blocks(fields: Fields, video: Extent, heads: int, head_dim: int, layers: int) -> tuple[Op, ...]:

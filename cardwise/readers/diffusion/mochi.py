@@ -46,7 +46,8 @@ def read_mochi_transformer(fields: Fields, side: int, stride: int) -> Network:
         Linear("output projection", video, width, outputs),
         Pointwise("output projection", video, outputs),
     )
-    return Network("MochiTransformer3DModel", ops, layers, held=(Held(video, 2 * width), Held(PROMPT, 2 * text_width), Held(video, width)))
+    # At the peak: beside the wide product its silu and the product of both, four copies of the stream, and tables of rotary embeddings.
+    return Network("MochiTransformer3DModel", ops, layers, held=(Held(video, 2 * _inner(width) + 6 * width),))
 
 
 def _embeddings(fields: Fields, width: int, text_width: int) -> tuple[Op, ...]:

@@ -7,11 +7,13 @@ kernel, norms that diffusers writes out as all of theirs. Source: diffusers 0.42
 from __future__ import annotations
 
 from cardwise.network import ONE, Attention, Extent, Linear, Op, Pointwise
+from cardwise.readers.fields import MAX_WIDTH, Fields
 
 NORMS = "norms and activations"
 MODULATION = "modulation"
 EMBEDDINGS = "embeddings"
 FEED_FORWARD = "feed-forward"
+MAX_LEVELS = 16  # resolutions of an autoencoder; the largest known has five
 
 
 def weights(name: str, elements: int, count: int = 1) -> Pointwise:
@@ -92,3 +94,17 @@ def projections(name: str, rows: Extent, inputs: int, outputs: int, count: int =
 def attention(name: str, queries: Extent, keys: Extent, heads: int, head_dim: int, count: int = 1) -> Attention:
     """`count` attentions of one sequence."""
     return Attention(name, queries, keys, heads, head_dim, count)
+
+
+def levels(fields: Fields, name: str, default: tuple[int, ...], needed: int = 1, low: int = 0, high: int = MAX_WIDTH) -> tuple[int, ...]:
+    """A list with a number (or flag) for each level of an autoencoder, of at least `needed` entries."""
+    stated = fields.integers(name, low=low, high=high)
+    values = default if stated is None else stated
+    if not needed <= len(values) <= MAX_LEVELS:
+        raise fields.bad(f"field {name} has {len(values)} entries; it must have {needed} to {MAX_LEVELS}")
+    return values
+
+
+def output_channels(fields: Fields, default: int, inputs: int) -> int:
+    """out_channels: the library's default where it is absent, as many as the inputs where it is null."""
+    return fields.integer("out_channels", default=inputs if "out_channels" in fields.values else default)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from cardwise.network import Network
 from cardwise.readers.diffusion.cogvideox import read_cogvideox_transformer
+from cardwise.readers.diffusion.consisid import read_consisid_transformer
 from cardwise.readers.diffusion.hunyuan_video import read_hunyuan_video_transformer
 from cardwise.readers.diffusion.ltx import read_ltx_transformer
 from cardwise.readers.diffusion.mochi import read_mochi_transformer
@@ -15,6 +16,7 @@ from cardwise.readers.fields import Fields
 # Each takes the fields, and pixels each way and frames of a latent position of the pipeline's autoencoder.
 VIDEO_TRANSFORMERS: dict[str, Callable[[Fields, int, int], Network]] = {
     "CogVideoXTransformer3DModel": read_cogvideox_transformer,
+    "ConsisIDTransformer3DModel": read_consisid_transformer,
     "HunyuanVideoTransformer3DModel": read_hunyuan_video_transformer,
     "LTXVideoTransformer3DModel": read_ltx_transformer,
     "MochiTransformer3DModel": read_mochi_transformer,

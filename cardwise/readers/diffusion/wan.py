@@ -13,6 +13,7 @@ from cardwise.readers.diffusion.video_blocks import (
     attention,
     feed_forward,
     modulation,
+    output_channels,
     projections,
     text_projection,
     timestep_embedding,
@@ -38,7 +39,7 @@ def read_wan_transformer(fields: Fields, side: int, stride: int) -> Network:
         raise fields.bad("field patch_size must be three whole numbers, the last two alike (frames, height, width)")
     taps = patch[0] * patch[1] * patch[2]
     channels = fields.integer("in_channels", default=16)
-    outputs = fields.integer("out_channels", default=channels) * taps
+    outputs = output_channels(fields, 16, channels) * taps
     video = grid(side * patch[1], stride * patch[0])
     per_token = fields.flag("expand_timesteps", default=side > 8)
     times = video if per_token else Extent(fixed=1.0)
@@ -60,8 +61,10 @@ def read_wan_transformer(fields: Fields, side: int, stride: int) -> Network:
 
 
 def _held(video: Extent, width: int, per_token: bool) -> tuple[Held, ...]:
-    """The residual stream and the normed one beside the feed-forward; with times per token also their six vectors in float32."""
-    return (Held(video, 2 * width), Held(video, 6 * width), Held(video, 12 * width)) if per_token else (Held(video, 2 * width),)
+    """The stream as it came into the block and as it is, its normed copy and what attention made; times per token add their six vectors,
+    as they are and with the block's table in float32, which modulation reads.
+    """
+    return (Held(video, 20 * width),) if per_token else (Held(video, 4 * width),)
 
 
 def _image_tokens(fields: Fields) -> Extent | None:

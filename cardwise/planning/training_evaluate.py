@@ -1,0 +1,130 @@
+"""One settled layout -> an option with its step, its run and its costs."""
+
+from __future__ import annotations
+
+from cardwise.answer import Basis, Estimate
+from cardwise.calibration.training_cases import machines_of
+from cardwise.calibration.training_intervals import interval, knowledge, widths
+from cardwise.catalogue.prices import market
+from cardwise.catalogue.training import failures, training_efficiency
+from cardwise.economics import CostAssumptions
+from cardwise.hardware import Accelerator
+from cardwise.laws import training as law
+from cardwise.laws.cost import bought_hour
+from cardwise.laws.training_memory import trained_parameters
+from cardwise.passes.training import TrainingStep
+from cardwise.planning.costs import BUY_KINDS, RENT_KINDS, source_text
+from cardwise.planning.training_asking import TrainingQuestion
+from cardwise.planning.training_layouts import Settled
+from cardwise.quantities import HOUR
+from cardwise.training import Recipe
+from cardwise.training_answer import RunCost, TrainingOption
+
+DAY = 24 * HOUR
+LIMITS = {
+    "tensor all-reduce": "link", "sharded weights": "link", "gradient exchange": "link", "pipeline send": "link", "offload": "link",
+    "pipeline bubble": "bubble", "pipeline imbalance": "bubble", "host": "host", "step": "host", "stragglers": "host",
+}  # fmt: skip
+"""What an operator spends its time on, where it is not its own larger limit."""
+TEXTS = {
+    "generation": "training runs measured on cards of its generation",
+    "datasheet": "no training run measured on its generation: datasheet and the constants of the others",
+}
+
+
+def step_of(question: TrainingQuestion, card: Accelerator, one: Settled) -> TrainingStep:
+    layout = one.layout
+    machines = machines_of(card, layout.cards, question.link)
+    return TrainingStep(question.architecture, one.recipe, layout, card, machines, training_efficiency(card, question.kernels))
+
+
+def rate_of(question: TrainingQuestion, card: Accelerator, one: Settled) -> float:
+    """Tokens/s of all cards: what layouts of one count are ranked by."""
+    return step_of(question, card, one).tokens_per_s_per_card() * one.layout.cards
+
+
+def evaluate(question: TrainingQuestion, card: Accelerator, one: Settled) -> TrainingOption:
+    """Everything that is said of one layout."""
+    step, layout = step_of(question, card, one), one.layout
+    operators, seconds = step.operators(), step.seconds()
+    rate = step.step_tokens / seconds
+    whole = interval(rate, card)
+    breaks = failures(card)
+    between = breaks.card_seconds_between / layout.cards
+    written = checkpoint_bytes(question, one.recipe) / (breaks.write_bytes_per_s * max(1.0, layout.cards / step.machines.cards))
+    lost = law.lost_share(written, breaks.restart_s, between)
+    lost = 1.0 - (1.0 - lost) * (1.0 - breaks.pause_share)
+    days = whole.inverse().scaled(law.run_seconds(question.tokens, 1.0, lost) / DAY)
+    peak = card.peaks.get("fp8", 0.0) if question.precision == "fp8" else 0.0
+    peak = peak or card.peak("bf16", "fp16", "fp32")
+    needed, done = (law.products_factor(question.method == "full", again) / 3.0 for again in (False, layout.recompute == "full"))
+    a_token = law.model_flops(question.architecture, question.sequence) / peak
+    wire = step.machines.inside.name if layout.cards > 1 else "one card"
+    if layout.cards > step.machines.cards:
+        wire = f"{wire}; between machines {step.machines.network_bytes_per_s / 1e9:.3g} GB/s a card"
+    kind = knowledge(card)
+    return TrainingOption(
+        layout=layout,
+        recipe=one.recipe,
+        link=wire,
+        memory=one.memory,
+        operators=tuple((operator.group, float(operator.seconds)) for operator in operators),
+        step_s=whole.inverse().scaled(step.step_tokens),
+        tokens_per_s=whole,
+        tokens_per_s_per_card=whole.scaled(1 / layout.cards),
+        mfu=rate / layout.cards * a_token * needed,
+        hfu=rate / layout.cards * a_token * done,
+        bound=bound_of(step),
+        failure_s=between,
+        lost_share=lost,
+        days=days,
+        cost=cost_of(question, card, layout.cards, days),
+        basis=Basis(kind, widths()[kind][2], TEXTS[kind]),
+    )
+
+
+def bound_of(step: TrainingStep) -> str:
+    """compute, bandwidth, link, bubble or host: each operator's seconds go to what it waits for, and the largest sum binds."""
+    totals: dict[str, float] = {}
+    for operator in step.operators():
+        own = "compute" if operator.compute_seconds >= operator.memory_seconds else "bandwidth"
+        name = LIMITS.get(operator.group, own)
+        totals[name] = totals.get(name, 0.0) + float(operator.seconds)
+    return max(totals, key=lambda name: totals[name])
+
+
+def checkpoint_bytes(question: TrainingQuestion, recipe: Recipe) -> float:
+    """What a restart needs: the trained parameters with the optimiser's states."""
+    optimizer = recipe.optimizer
+    return trained_parameters(question.architecture, recipe) * (recipe.weight_bytes + optimizer.state_bytes + optimizer.master_bytes)
+
+
+def cost_of(question: TrainingQuestion, card: Accelerator, cards: int, days: Estimate) -> RunCost:
+    """Rent for the duration of the run; a purchase by the hours of the run, which bear the hours without load (utilization)."""
+    assumptions, hours = question.assumptions, days.scaled(24.0)
+    rent, rent_source = rent_hour(question, card)
+    buy, buy_source = buy_hour(card, assumptions)
+    return RunCost(
+        rent_usd_per_hour=None if rent is None else rent * cards,
+        rent_usd=None if rent is None else hours.scaled(rent * cards),
+        rent_source=rent_source,
+        buy_usd_per_hour=None if buy is None else buy * cards,
+        buy_usd=None if buy is None else hours.scaled(buy * cards / assumptions.utilization),
+        buy_source=buy_source,
+    )
+
+
+def rent_hour(question: TrainingQuestion, card: Accelerator) -> tuple[float | None, str]:
+    """Dollars of a card and hour, and where the price is from."""
+    if question.price_usd_per_card_hour is not None:
+        return question.price_usd_per_card_hour, "price given on this call"
+    found = market(card, RENT_KINDS[question.rent], question.assumptions.cny_per_usd)
+    return (None, "") if found is None else (found.price.amount, source_text(found))
+
+
+def buy_hour(card: Accelerator, assumptions: CostAssumptions) -> tuple[float | None, str]:
+    """Dollars of an owned card's hour under full load."""
+    found = market(card, BUY_KINDS, assumptions.cny_per_usd)
+    if found is None or card.tdp_w is None:
+        return None, ""
+    return bought_hour(found.price.amount, 1, card.tdp_w, assumptions, 1.0).total, source_text(found)

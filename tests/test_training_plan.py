@@ -1,0 +1,147 @@
+"""The training planner: smallest counts, valid layouts, refusals with the nearest fix, sums, cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from cardwise.catalogue.accelerators import accelerator
+from cardwise.errors import BadInput
+from cardwise.planning.training import holds, plan_training
+from cardwise.planning.training_asking import parse_tokens, training_question
+from cardwise.planning.training_layouts import counts, splits
+from cardwise.training_answer import TrainingAnswer
+
+THREE = "RTX 4090, A100 SXM 80GB, H100 SXM"
+
+
+def plan(model: str, cards: str = THREE, **options: object) -> TrainingAnswer:
+    return plan_training(training_question(model, cards, **options))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def large() -> TrainingAnswer:
+    return plan("llama-2-70b")
+
+
+def test_the_smallest_count_holds_and_the_one_before_does_not(large: TrainingAnswer) -> None:
+    for card in dict.fromkeys(option.layout.accelerator for option in large.options):
+        count = next(option.layout.cards for option in large.options if option.layout.accelerator == card)
+        question, found = training_question("llama-2-70b", card), accelerator(card)
+        tried = list(counts(found, question))
+        before = tried[tried.index(count) - 1]
+        assert holds(question, found, count) and not holds(question, found, before)
+        assert count < 8 or count % 8 == 0, "beyond one machine whole machines"
+
+
+def test_sixteen_bytes_a_parameter_decide_the_count(large: TrainingAnswer) -> None:
+    """69 B parameters x 16 bytes are 1,028 GiB: 13 cards of 80 GiB are not enough with activations, two machines are."""
+    assert large.state_bytes == pytest.approx(16 * large.parameters)
+    fewest = {one.accelerator: one.fewest_cards for one in large.verdicts}
+    assert fewest["A100 SXM 80GB"] == fewest["H100 SXM"] == 16
+    assert fewest["RTX 4090"] is not None and fewest["RTX 4090"] >= 48
+
+
+def test_the_reason_is_memory_or_the_link_on_small_cards(large: TrainingAnswer) -> None:
+    reasons = {one.accelerator: one.reason for one in large.verdicts}
+    assert "link" in reasons["RTX 4090"] and "through the host" in reasons["RTX 4090"]
+    assert all("16.0 bytes a parameter" in reason for reason in reasons.values())
+
+
+def test_everything_sums(large: TrainingAnswer) -> None:
+    for option in large.options:
+        assert sum(value for _, value in option.memory.parts) == pytest.approx(option.memory.usable)
+        assert sum(seconds for _, seconds in option.operators) == pytest.approx(option.step_s.likely)
+        assert option.tokens_per_s.likely * option.step_s.likely == pytest.approx(option.step_tokens)
+        assert option.days.low < option.days.likely < option.days.high
+        assert option.memory.fits and 0 < option.mfu < 1 and option.mfu <= option.hfu
+        seconds = option.days.likely * 86400 * (1 - option.lost_share)
+        assert seconds * option.tokens_per_s.likely == pytest.approx(large.tokens)
+        if option.cost.rent_usd is not None and option.cost.rent_usd_per_hour is not None:
+            assert option.cost.rent_usd.likely == pytest.approx(24 * option.days.likely * option.cost.rent_usd_per_hour)
+
+
+def test_splits_are_valid() -> None:
+    """Tensor parallel inside a machine and dividing the heads; no more stages than layers; all cards used."""
+    question = training_question("llama-2-70b", "64x H100 SXM")
+    found = list(splits(question, accelerator("H100 SXM"), 64))
+    assert all(data * tensor * stages == 64 and tensor <= 8 and stages <= 80 for data, tensor, stages in found)
+    assert {tensor for _, tensor, _ in found} == {1, 2, 4, 8}
+
+
+def test_scaling_never_makes_fewer_tokens() -> None:
+    for card in ("RTX 4090", "H100 SXM"):
+        rates = [one.tokens_per_s for one in plan("llama-2-13b", card).scaling]
+        assert len(rates) == 4 and rates == sorted(rates)
+
+
+def test_recomputation_that_is_said_uses_less_memory_and_more_time() -> None:
+    def of(kind: str) -> tuple[float, float]:
+        option = plan(
+            "llama-2-7b", "8x A100 SXM 80GB", recompute=kind, zero=3, micro_batch=1, tensor_parallel=1, pipeline_parallel=1
+        ).options[0]
+        return option.memory.used, option.step_s.likely
+
+    none, full = of("none"), of("full")
+    assert full[0] < none[0] and full[1] > none[1]
+
+
+def test_more_tokens_take_longer_and_cost_more() -> None:
+    one, two = (plan("llama-2-7b", "8x H100 SXM", tokens=tokens).options[0] for tokens in ("1T", "2T"))
+    assert two.days.likely == pytest.approx(2 * one.days.likely)
+    assert two.cost.rent_usd and one.cost.rent_usd and two.cost.rent_usd.likely == pytest.approx(2 * one.cost.rent_usd.likely)
+
+
+@pytest.mark.parametrize(
+    ("cards", "options", "reason", "fix"),
+    [
+        ("1x RTX 4090", {}, "GiB of weights, gradients and optimiser", "take 8x RTX 4090"),
+        ("1x H100 SXM", {}, "needs", "take 2x H100 SXM, or --offload"),
+        ("8x RTX 4090", {"zero": 0, "tensor_parallel": 1, "pipeline_parallel": 1}, "needs", "leave --zero free"),
+        ("2x A100 SXM 80GB", {"recompute": "none", "micro_batch": 8}, "needs", "leave --recompute free"),
+        ("8x H100 SXM", {"tensor_parallel": 3}, "32 heads are not divisible by 3", "valid degrees are 1, 2, 4, 8"),
+        ("32x H100 SXM", {"tensor_parallel": 16}, "spans machines", "8 or less"),
+        ("64x H100 SXM", {"pipeline_parallel": 64}, "64 stages for 32 layers", "at most 32"),
+        ("8x H100 SXM", {"pipeline_parallel": 3}, "does not divide 8 cards", "a multiple of 3"),
+        (
+            "8x H100 SXM",
+            {"global_batch": 3, "tensor_parallel": 1, "pipeline_parallel": 1},
+            "does not divide over the replicas",
+            "a multiple of",
+        ),
+    ],
+)
+def test_refusals_name_what_is_missing_and_the_nearest_fix(cards: str, options: dict[str, object], reason: str, fix: str) -> None:
+    answer = plan("llama-2-7b", cards, **options)
+    refusal = answer.refusals[0]
+    assert not answer.options
+    assert reason in refusal.reason and fix in refusal.fix
+
+
+def test_the_fix_works() -> None:
+    """What a refusal advises fits."""
+    assert plan("llama-2-7b", "8x RTX 4090").options
+    assert plan("llama-2-7b", "1x H100 SXM", offload=True).options[0].layout.offload != "none"
+
+
+def test_adapters_fit_where_full_training_does_not() -> None:
+    assert not plan("llama-2-7b", "1x RTX 4090").options
+    option = plan("llama-2-7b", "1x RTX 4090", method="qlora", sequence=1024).options[0]
+    assert option.layout.cards == 1 and option.layout.offload == "none"
+
+
+def test_a_card_without_a_fact_is_refused_alone() -> None:
+    """A card that states no 16-bit rate does not keep the others from an answer."""
+    answer = plan("llama-2-7b", "Ascend 910B1, 8x H100 SXM")
+    assert {option.layout.accelerator for option in answer.options} == {"H100 SXM"}
+    assert answer.refusals[0].accelerator == "Ascend 910B1"
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("1T", 1e12), ("300B", 3e11), ("2,000,000", 2e6), ("1.5t", 1.5e12), ("15e12", 15e12)])
+def test_tokens_in_words(text: str, tokens: float) -> None:
+    assert parse_tokens(text) == tokens
+
+
+@pytest.mark.parametrize("text", ["", "T", "1Q", "-1", "nan", "1e30", "B300"])
+def test_tokens_that_are_none(text: str) -> None:
+    with pytest.raises(BadInput):
+        parse_tokens(text)
