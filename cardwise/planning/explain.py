@@ -110,7 +110,11 @@ def explain(question: Question) -> Explanation:
         raise BadInput(f"explain looks at one layout, {len(question.cards)} are named; compare them with cardwise plan, or name one")
     card = next(iter(cards.values()))
     answer = search(question)
-    option = best(answer)
+    return explained(question, answer, card, best(answer))
+
+
+def explained(question: Question, answer: Answer, card: Accelerator, option: Option | None) -> Explanation:
+    """One option of the question's answer in depth; None: the layout of the card that is nearest to running."""
     candidate = candidate_of(question, card, option.layout) if option else _nearest_candidate(question, card, answer)
     made = setup_of(question, candidate)
     budget = budget_for(question, candidate, made)
