@@ -18,13 +18,19 @@ IDLE_S, CONNECTIONS = 30, 2048
 
 
 def serve(
-    host: Annotated[str, typer.Option("--host", help="Address to listen at; another than this machine's own lets others in.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen at; another than this machine's own lets others in.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="Port to listen at; 0 takes a free one.")] = 8765,
     name: Annotated[
         list[str] | None, typer.Option("--name", help="Host name under which it is reached; may be repeated.", show_default=False)
     ] = None,
-    facts: Annotated[list[Path] | None, typer.Option("--facts", help="Own cards, prices, models (TOML or CSV).", show_default=False)] = None,
-    workers: Annotated[int | None, typer.Option("--workers", help="Processes that answer. Default: one a core.", show_default=False)] = None,
+    facts: Annotated[
+        list[Path] | None, typer.Option("--facts", help="Own cards, prices, models (TOML or CSV).", show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes that answer. Default: one a core.", show_default=False)
+    ] = None,
 ) -> None:
     """The page in a browser, and the HTTP API, on this machine alone unless --host says otherwise."""
     try:
@@ -48,7 +54,7 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     if host not in LOOPBACK:
         sys.stderr.write(
-            f"cardwise: listening at {host}: whoever reaches this machine may ask, see your own facts in the answers, and use its processors; "
+            f"cardwise: listening at {host}: whoever reaches this machine may ask, use its processors, and see your own facts in answers; "
             "there is no password and no encryption. Put a proxy with both before it, or leave --host out.\n"
         )
     write(f"Cardwise at http://{shown}:{address[1]}/ (API: /api/openapi.json; Ctrl-C ends it)")

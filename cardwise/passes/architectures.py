@@ -28,6 +28,11 @@ def names_only() -> None:
     _names_only = True
 
 
+def opens_paths() -> bool:
+    """Whether a model's name may mean a file or folder of this machine."""
+    return not _names_only
+
+
 def architecture(name_or_path: str, *, configs: Path | None = None, online: bool = False) -> Architecture:
     """The architecture of a model id, an alias, or a file or folder of a model.
 

@@ -87,9 +87,7 @@ def _safetensors(label: str, data: bytes, file_bytes: int) -> Uploaded:
     from cardwise.readers.safetensors import Contents, read_head
 
     contents = Contents(read_head(data, file_bytes, label))
-    return Uploaded(
-        "safetensors", label, {}, STORED.get(contents.main_dtype, ""), float(contents.total_bytes), contents.elements
-    )
+    return Uploaded("safetensors", label, {}, STORED.get(contents.main_dtype, ""), float(contents.total_bytes), contents.elements)
 
 
 def _index(label: str, fields: Mapping[str, Any]) -> Uploaded:

@@ -1,15 +1,28 @@
-"""What a worker answers: a checked question in, one of the library's JSON documents out (docs/json.md). No request reaches a file here."""
+"""What a worker answers: a checked question in, one of the library's JSON documents out (docs/json.md). No request reaches a file here.
+
+The library's last answers stay in the worker, since a question mostly comes again at once, for its charts.
+"""
 
 from __future__ import annotations
 
+import json
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cardwise.errors import BadInput
+from cardwise.errors import BadInput, CardwiseError, NotSupported
 from cardwise.model import Architecture
 from cardwise.planning import facade
 from cardwise.readers.uploaded import Description, architecture_of, read_upload
 
+if TYPE_CHECKING:
+    from cardwise.answer import Answer
+    from cardwise.planning.article.claim import Claim
+    from cardwise.planning.compare import Comparison
+    from cardwise.planning.explain import Explanation
+
+T = TypeVar("T")
 Record = dict[str, Any]
 Said = Mapping[str, Any]
 Progress = Callable[[int, int], None]
@@ -17,6 +30,23 @@ SHARED_WITH_PICTURES = frozenset(
     ("batch", "engine", "weights", "link", "rent", "price", "electricity", "pue", "years", "utilization", "cny", "budget_usd_per_hour")
 )
 """Options of language models that pipelines of images and video have too."""
+
+
+RECENT = 12
+QUESTION = ("model", "described", "cards", "options", "rank")
+"""What of a request decides the library's answer."""
+_recent: OrderedDict[str, Any] = OrderedDict()
+
+
+def kept(kind: str, said: Said, make: Callable[[], T]) -> T:
+    """The library's answer of this kind to this question: the one of a moment ago, or a new one."""
+    key = f"{kind} {json.dumps([said.get(name) for name in QUESTION], sort_keys=True)}"
+    found: T = _recent[key] if key in _recent else make()
+    _recent[key] = found
+    _recent.move_to_end(key)
+    while len(_recent) > RECENT:
+        _recent.popitem(last=False)
+    return found
 
 
 def model_of(said: Said) -> str | Architecture:
@@ -54,7 +84,11 @@ def plan(said: Said, progress: Progress) -> Record:
         return run_record(facade.plan_run(name, said.get("cards"), **run_options(said)))
     from cardwise.reports.records import plan_record
 
-    return plan_record(facade.plan(model_of(said), said.get("cards"), **said["options"]))
+    return plan_record(planned(said))
+
+
+def planned(said: Said) -> Answer:
+    return kept("plan", said, lambda: facade.plan(model_of(said), said.get("cards"), **said["options"]))
 
 
 def explain(said: Said, progress: Progress) -> Record:
@@ -65,7 +99,11 @@ def explain(said: Said, progress: Progress) -> Record:
         return run_explain_record(facade.explain_run(name, said["cards"], **run_options(said)))
     from cardwise.reports.layout_records import explain_record
 
-    return explain_record(facade.explain(model_of(said), said["cards"], **said["options"]))
+    return explain_record(explained(said))
+
+
+def explained(said: Said) -> Explanation:
+    return kept("explain", said, lambda: facade.explain(model_of(said), said["cards"], **said["options"]))
 
 
 def simulate(said: Said, progress: Progress) -> Record:
@@ -82,7 +120,11 @@ def simulate(said: Said, progress: Progress) -> Record:
 def cards(said: Said, progress: Progress) -> Record:
     from cardwise.reports.catalogue_records import cards_record
 
-    return cards_record(facade.compare_cards(said["cards"], said["rank"], model_of(said), **said["options"]))
+    return cards_record(compared(said))
+
+
+def compared(said: Said) -> Comparison:
+    return kept("cards", said, lambda: facade.compare_cards(said["cards"], said["rank"], model_of(said), **said["options"]))
 
 
 def models(said: Said, progress: Progress) -> Record:
@@ -103,8 +145,6 @@ def model(said: Said, progress: Progress) -> Record:
 
 def read(said: Said, progress: Progress) -> Record:
     """cardwise.read/1: what one file says, from its head. `data` comes beside the question, never through a file."""
-    from dataclasses import asdict
-
     from cardwise.reports.records import document
 
     return document("read", 1, asdict(read_upload(said["name"], said["data"], said["file_bytes"])))
@@ -112,8 +152,6 @@ def read(said: Said, progress: Progress) -> Record:
 
 def validate(said: Said, progress: Progress) -> Record:
     """cardwise.validate/1 with the predictions themselves instead of the file that they would go to."""
-    from dataclasses import asdict
-
     from cardwise.reports.records import validate_record
 
     done, predictions = facade.predict_cases(said["cases"], progress=progress)
@@ -121,10 +159,16 @@ def validate(said: Said, progress: Progress) -> Record:
 
 
 def article(said: Said, progress: Progress) -> Record:
-    from cardwise.planning.article import claims, essay_cases
+    from cardwise.planning.article import essay_cases
     from cardwise.reports.catalogue_records import article_record
 
     return article_record(claims(), essay_cases())
+
+
+def claims() -> tuple[Claim, ...]:
+    from cardwise.planning import article
+
+    return kept("article", {}, lambda: tuple(article.claims()))
 
 
 def accuracy(said: Said, progress: Progress) -> Record:
@@ -134,6 +178,86 @@ def accuracy(said: Said, progress: Progress) -> Record:
     return accuracy_record(accuracy_table(said["by"]))
 
 
+def charts(said: Said, progress: Progress) -> Record:
+    """cardwise.charts/1: Vega-Lite specifications by name; `missing` says why one of them cannot be drawn."""
+    from cardwise.reports.charts import spec
+    from cardwise.reports.records import document
+
+    drawn, missing = {}, {}
+    look = {"lang": said["lang"], "theme": said["theme"], "width": said["width"]}
+    for name in said["charts"]:
+        try:
+            for label, kind, facts, options in chart_facts(name, said):
+                drawn[label] = spec(kind, facts, **look, **options)
+        except NotSupported:
+            raise
+        except CardwiseError as error:
+            missing[name] = error.message
+    return document("charts", 1, {"charts": drawn, "missing": missing})
+
+
+Facts = tuple[str, str, Any, dict[str, Any]]
+
+
+def chart_facts(name: str, said: Said) -> list[Facts]:
+    """(label, chart, what it draws, options) of everything that one name of a request stands for. Raises BadInput for what is not there."""
+    if name == "pareto":
+        return [(name, name, planned(said), {})]
+    if name in ("memory", "decode", "prefill", "roofline"):
+        return [(name, name, explained(said), {})]
+    if name in ("load", "cost"):
+        from cardwise.planning.detail import explained_report
+
+        detail = kept("detail", said, lambda: explained_report(explained(said)))
+        found = detail.load if name == "load" else detail.cost
+        if found is None:
+            raise BadInput("no price is known" if name == "cost" else "the layout runs no other load")
+        return [(name, name, found, {})]
+    if name == "over-time":
+        return [(name, name, kept("simulate", said, lambda: facade.simulate(model_of(said), said["cards"], **said["options"])), {})]
+    if name == "ranking":
+        return [(name, name, compared(said), {})]
+    if name == "claims":
+        from cardwise.reports.charts.article import has_chart
+
+        return [(one.id, "claim", one, {}) for one in claims() if has_chart(one)]
+    return accuracy_facts(name, said["by"])
+
+
+def accuracy_facts(name: str, by: str) -> list[Facts]:
+    from cardwise.calibration.residuals import residuals
+    from cardwise.planning.shipped import accuracy_table
+
+    if name == "accuracy":
+        return [(name, name, residuals(), {"by": by.split(",")[-1].strip()})]
+    return [(name, name, accuracy_table(by), {})]
+
+
+def bundle(said: Said, progress: Progress) -> Record:
+    """The script that draws the charts, as the extra `charts` carries it."""
+    from cardwise.reports import charts
+
+    return {"script": charts.bundle()}
+
+
+def names(said: Said, progress: Progress) -> Record:
+    """cardwise.names/1: everything that can be named, for suggestions."""
+    from cardwise.catalogue.accelerators import accelerators
+    from cardwise.catalogue.models import listed
+    from cardwise.catalogue.pipelines import listed_pipelines
+    from cardwise.passes.pipelines import pipeline
+    from cardwise.planning.asking import POPULAR
+    from cardwise.reports.records import document
+
+    body = {
+        "models": [{"id": one.id, "aliases": list(one.aliases)} for one in listed()],
+        "pipelines": [{"id": one.id, "aliases": list(one.aliases), "task": pipeline(one.id).task} for one in listed_pipelines()],
+        "cards": list(accelerators()),
+        "popular": POPULAR,
+    }
+    return document("names", 1, body)
+
+
 ANSWERS: Mapping[str, Callable[[Said, Progress], Record]] = {
-    one.__name__: one for one in (plan, explain, simulate, cards, models, model, read, validate, article, accuracy)
+    one.__name__: one for one in (plan, explain, simulate, cards, models, model, read, validate, article, accuracy, names, charts, bundle)
 }

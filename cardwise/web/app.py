@@ -7,7 +7,7 @@ import gzip
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -16,10 +16,11 @@ from starlette.exceptions import HTTPException
 
 from cardwise import __version__
 from cardwise.web import asked
-from cardwise.web.files import Shipped, shipped
+from cardwise.web.files import Shipped, script, shipped, spoken
 from cardwise.web.guard import Bodies, Headers, Hosts
 from cardwise.web.limits import Limits
 from cardwise.web.pool import FULL, Pool, Reply
+from cardwise.web.workers import OK
 
 LOCAL = ("localhost", "testserver")
 PAGES = ("/", "/cards", "/article", "/accuracy")
@@ -72,7 +73,7 @@ def create_app(limits: Limits | None = None, names: Iterable[str] = LOCAL, facts
 
 async def warmed(pool: Pool) -> None:
     """Asks for what never changes, one after the other, so that the first visitor finds it."""
-    for name, said in (("models", {"query": ""}), ("cards", CARDS), ("accuracy", {"by": BY}), ("article", {})):
+    for name, said in (("names", {}), ("bundle", {}), ("cards", CARDS), ("accuracy", {"by": BY}), ("article", {})):
         await pool.ask(name, said, heavy=True)
 
 
@@ -83,7 +84,7 @@ CARDS: Mapping[str, Any] = {"model": "llama-3.1-8b", "cards": "all", "rank": "",
 def _said(body: asked.Asked) -> dict[str, Any]:
     """A question as it goes to a worker: what was said, so that defaults are the library's."""
     said = body.model_dump(exclude_unset=True)
-    options = {name: said.pop(name) for name in tuple(said) if name not in asked.OWN and name != "rank"}
+    options = {name: said.pop(name) for name in tuple(said) if name not in asked.OWN}
     return {**said, "options": {name: value for name, value in options.items() if value is not None}}
 
 
@@ -94,9 +95,7 @@ def _heavy(cards: str | None, budget: float | None = None) -> bool:
     return cards.strip().lower() == "all" or sum(cards.count(mark) for mark in ",;，；、\n") >= MANY_CARDS
 
 
-async def _answer(
-    request: Request, pool: Pool, name: str, said: Mapping[str, Any], heavy: bool = False, keep: bool = True
-) -> Response:
+async def _answer(request: Request, pool: Pool, name: str, said: Mapping[str, Any], heavy: bool = False, keep: bool = True) -> Response:
     """The worker's document, unless the client goes away before: then the question is given up."""
     asking = asyncio.ensure_future(pool.ask(name, said, heavy, request.headers.get(JOB, "")[:64], keep))
     leaving = asyncio.ensure_future(_left(request))
@@ -127,6 +126,14 @@ def _packed(request: Request, body: bytes, kind: str, status: int = 200, headers
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(body, status, {**(headers or {}), "content-encoding": "gzip"}, kind)
     return Response(gzip.decompress(body), status, dict(headers or {}), kind)
+
+
+def _file(request: Request, file: Shipped) -> Response:
+    """A file that a browser may keep as long as the server says that it is the same."""
+    headers = {"etag": file.tag, "cache-control": "no-cache", "vary": "accept-encoding"}
+    if request.headers.get("if-none-match") == file.tag:
+        return Response(status_code=304, headers=headers)
+    return _packed(request, file.body, file.type, headers=headers)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
@@ -179,7 +186,18 @@ def _questions(app: FastAPI, pool: Pool) -> None:
         data = await request.body()
         return await _answer(request, pool, "read", {"name": name, "file_bytes": file_bytes, "data": data}, keep=False)
 
+    @app.post("/api/charts", responses=ANSWER, summary="Charts of a question as Vega-Lite specifications")
+    async def charts(request: Request, body: asked.ChartsAsked) -> Response:
+        look = {"charts": body.charts, "lang": body.lang, "theme": body.theme, "width": body.width, "rank": body.rank, "by": body.by}
+        said = {"model": body.model, **_said(body), **look}
+        if SLOW_CHARTS & set(body.charts):
+            said["cards"] = body.cards or "all"
+        elif body.cards is None and not {"pareto", "accuracy", "coverage"} & set(body.charts):
+            return JSONResponse({"error": "cards: name one kind of card; these charts are of one layout"}, 422)
+        return await _answer(request, pool, "charts", said, bool(SLOW_CHARTS & set(body.charts)) or _heavy(body.cards))
 
+
+SLOW_CHARTS = {"ranking", "claims"}
 UPLOAD = {"requestBody": {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}, "required": True}}
 
 
@@ -189,6 +207,25 @@ def _facts(app: FastAPI, pool: Pool) -> None:
     @app.get("/api/models", responses=ANSWER, summary="Known models by part of a name")
     async def models(request: Request, query: Annotated[str, Query(max_length=200)] = "") -> Response:
         return await _answer(request, pool, "models", {"query": query}, heavy=not query)
+
+    @app.get("/api/names", responses=ANSWER, summary="Names of models, pipelines and cards")
+    async def names(request: Request) -> Response:
+        return await _answer(request, pool, "names", {})
+
+    @app.get("/api/messages", summary="The sentences of the page in a language")
+    async def messages(request: Request, lang: Literal["en", "zh"] = "en") -> Response:
+        return _file(request, spoken(lang))
+
+    @app.get(
+        "/api/charts/bundle.js",
+        responses={400: ANSWER[400], 200: {"content": {"text/javascript": {}}}},
+        summary="The script that draws charts",
+    )
+    async def bundle(request: Request) -> Response:
+        reply = await pool.ask("bundle", {})
+        if reply.status != OK:
+            return _sent(request, reply, pool.limits)
+        return _file(request, script(reply.body))
 
     @app.get("/api/article", responses=ANSWER, summary="The article claim by claim")
     async def article(request: Request) -> Response:
@@ -206,14 +243,8 @@ def _facts(app: FastAPI, pool: Pool) -> None:
 def _page(app: FastAPI) -> None:
     """The page and its files, out of memory."""
 
-    def send(request: Request, file: Shipped) -> Response:
-        headers = {"etag": file.tag, "cache-control": "no-cache", "vary": "accept-encoding"}
-        if request.headers.get("if-none-match") == file.tag:
-            return Response(status_code=304, headers=headers)
-        return _packed(request, file.body, file.type, headers=headers)
-
     async def page(request: Request) -> Response:
-        return send(request, shipped()["index.html"])
+        return _file(request, shipped()["index.html"])
 
     for path in PAGES:
         app.add_api_route(path, page, include_in_schema=False)
@@ -223,4 +254,4 @@ def _page(app: FastAPI) -> None:
         file = shipped().get(name)
         if file is None:
             raise HTTPException(404, "no such file")
-        return send(request, file)
+        return _file(request, file)

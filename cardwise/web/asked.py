@@ -6,7 +6,7 @@ fields, so that no request can name either.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,7 +15,7 @@ Text = Annotated[str, Field(max_length=MOST_TEXT)]
 Name = Annotated[str, Field(max_length=200)]
 Whole = Annotated[int, Field(ge=-(10**12), le=10**12)]
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
-OWN = ("model", "described", "cards", "trace", "picture")
+OWN = ("model", "described", "cards", "trace", "picture", "rank", "charts", "lang", "theme", "width", "by")
 """Fields that are no options of the library."""
 
 
@@ -116,6 +116,31 @@ class CardsAsked(Asked):
     model: Name | None = "llama-3.1-8b"
     cards: Text = "all"
     rank: Name = Field("", description="decode, prefill, training, price-performance or perf-per-watt; empty: as named.")
+
+
+CHARTS = Literal[
+    "pareto", "memory", "decode", "prefill", "roofline", "load", "cost", "over-time", "ranking", "claims", "accuracy", "coverage"
+]
+
+
+class ChartsAsked(Asked):
+    """Charts of one question as Vega-Lite specifications. `cards`, `rank`, `by`: as the routes take them that the charts belong to."""
+
+    charts: Annotated[list[CHARTS], Field(min_length=1, max_length=12)]
+    lang: Literal["en", "zh"] = "en"
+    theme: Literal["light", "dark"] = "light"
+    width: Annotated[int, Field(ge=160, le=1600)] = 620
+    model: Name | None = "llama-3.1-8b"
+    cards: Text | None = None
+    budget_usd_per_hour: Number | None = None
+    rank: Name = ""
+    by: Name = "source,metric"
+
+    @model_validator(mode="after")
+    def _one_model(self) -> ChartsAsked:
+        if self.described is not None:
+            self.model = None
+        return self
 
 
 class ModelAsked(Strict):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cardwise.web.answers import QUESTION
 from cardwise.web.limits import Limits
 from cardwise.web.workers import BROKEN, OK, Worker, packed, prepare
 
@@ -37,12 +38,18 @@ class Job:
     heavy: bool
     key: str
     reply: asyncio.Future[Reply]
+    topic: str = ""
     waiters: int = 0
     worker: Worker | None = None
     done: int = 0
     of: int = 0
     ended: str = ""
     ids: set[str] = field(default_factory=set)
+
+
+def topic(said: Mapping[str, Any]) -> str:
+    """What a question is about: the worker that answered on it lately has part of the answer at hand."""
+    return json.dumps([said.get(name) for name in QUESTION], sort_keys=True, default=repr)
 
 
 class Pool:
@@ -92,7 +99,7 @@ class Pool:
         if job is None:
             if sum(map(len, self.waiting)) >= self.limits.waiting:
                 return Reply(FULL, packed({"error": TOO_MANY}))
-            job = Job(name, said, heavy, key, asyncio.get_running_loop().create_future())
+            job = Job(name, said, heavy, key, asyncio.get_running_loop().create_future(), topic(said))
             if key:
                 self.open[key] = job
             self.waiting[heavy].append(job)
@@ -130,7 +137,9 @@ class Pool:
                 job = heavy.popleft()
             else:
                 return
-            job.worker = self.idle.pop()
+            job.worker = next((worker for worker in self.idle if job.topic in worker.topics), self.idle[-1])
+            self.idle.remove(job.worker)
+            job.worker.topics.append(job.topic)
             self.running.add(job)
             task = asyncio.get_running_loop().create_task(self._run(job, job.worker))
             self.tasks.add(task)

@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,7 +23,8 @@ from cardwise.errors import CardwiseError
 OK, BAD, BROKEN = 200, 400, 500
 PRELOAD = "cardwise.web.workers"
 FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
-context = multiprocessing.get_context("forkserver" if FORKSERVER else "spawn")
+REMEMBERED = 4
+context: Any = multiprocessing.get_context("forkserver" if FORKSERVER else "spawn")
 
 
 def packed(record: Mapping[str, Any]) -> bytes:
@@ -65,7 +67,7 @@ def serve(pipe: Connection, facts: Sequence[Path]) -> None:
 
 
 class Worker:
-    """One process and the pipe to it. `answered`: questions so far."""
+    """One process and the pipe to it. `answered`: questions so far; `topics`: what the last ones were about."""
 
     def __init__(self, facts: Sequence[Path]) -> None:
         self.pipe, theirs = context.Pipe()
@@ -73,6 +75,7 @@ class Worker:
         self.process.start()
         theirs.close()
         self.answered = 0
+        self.topics: deque[str] = deque(maxlen=REMEMBERED)
 
     def ask(self, name: str, said: Mapping[str, Any], progress: Callable[[int, int], None]) -> tuple[int, bytes] | None:
         """Status and body; None when the process ended meanwhile. Blocks, so it is called in a thread."""

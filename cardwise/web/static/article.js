@@ -28,13 +28,8 @@ function show(main, found) {
     h("p", { class: "tally" }, [...counts].map(([verdict, count]) => h("span", { class: `badge ${TONE[verdict] ?? ""}` }, `${count} ${words[verdict]}`))),
     found.claims.map(claim),
     essay(found.essay)));
-  const watch = new IntersectionObserver((seen) => {
-    for (const one of seen.filter((entry) => entry.isIntersecting)) {
-      watch.unobserve(one.target);
-      draw({ claim: one.target }, "/api/charts", { claim: one.target.dataset.claim });
-    }
-  }, { rootMargin: "200px" });
-  main.querySelectorAll("[data-claim]").forEach((place) => watch.observe(place));
+  const places = Object.fromEntries([...main.querySelectorAll("[data-claim]")].map((place) => [place.dataset.claim, place]));
+  draw(places, "/api/charts", { charts: ["claims"] }, {}, false);
 }
 
 function claim(one) {

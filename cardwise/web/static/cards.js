@@ -8,7 +8,7 @@ import { names } from "./names.js";
 import { change, state } from "./state.js";
 import { gib, number, t } from "./words.js";
 
-export const RANKS = ["decode", "prefill", "training", "price-performance", "perf-per-watt"];
+export const RANKS = ["decode", "prefill", "training", "price-performance", "perf-per-watt", "rendering"];
 const DTYPES = ["fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp4"];
 const COLUMNS = [
   ["web_vendor", (c) => c.vendor, null, "left"],
