@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cardwise import __version__
-from cardwise.commands import ask, check, look, serve
+from cardwise.commands import ask, check, files, look, serve
 from cardwise.errors import CardwiseError
 
 BROKEN, USAGE, INTERRUPTED = 1, 2, 130
@@ -48,6 +48,7 @@ for command in (
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code of a call. Every error of a person's is one line on stderr, never a traceback."""
+    files.remember(arguments)
     usage: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
     try:
         result = typer.main.get_command(app).main(list(arguments) or ["--help"], prog_name="cardwise", standalone_mode=False)

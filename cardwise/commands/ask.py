@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cardwise.commands.options import MODEL, Choice, Form, Load, Money, Picture, Sources, Training, given, takes
+from cardwise.commands import files as to
+from cardwise.commands.options import MODEL, Choice, Files, Form, Load, Money, Picture, Sources, Training, given, takes
 from cardwise.commands.pictures import check_language_model, print_run, print_run_explained, run_options
 from cardwise.commands.printing import check_language, width, write, write_json
 from cardwise.errors import BadInput, NotSupported
@@ -15,7 +16,10 @@ from cardwise.errors import BadInput, NotSupported
 CARDS_HELP = 'Cards, with commas: "RTX 4090, 8x H100 SXM", or all. Without a count, the smallest counts that fit are found.'
 
 
-@takes(load=Load, choice=Choice, picture=Picture, training=Training, money=Money, sources=Sources, form=Form)
+CHART = typer.Option("--chart", help="Draw a chart of text, too.", rich_help_panel="Output")
+
+
+@takes(load=Load, choice=Choice, picture=Picture, training=Training, money=Money, sources=Sources, form=Form, files=Files)
 def plan(
     model: Annotated[str, MODEL],
     cards: Annotated[
@@ -23,6 +27,7 @@ def plan(
     ] = None,
     budget_usd_per_hour: Annotated[float | None, typer.Option("--budget-usd-per-hour", help="Rent at most.", show_default=False)] = None,
     full: Annotated[bool, typer.Option("--full", help="Show every layout, not the best of each count and weight format.")] = False,
+    chart: Annotated[bool, CHART] = False,
     *,
     load: Load,
     choice: Choice,
@@ -31,6 +36,7 @@ def plan(
     money: Money,
     sources: Sources,
     form: Form,
+    files: Files,
 ) -> None:
     """Which cards run MODEL, or train it with --train, how many, how fast, at what cost."""
     from cardwise.commands.training import plan_training, refuse_training
@@ -39,6 +45,7 @@ def plan(
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
     if facade.is_pipeline(model):
+        to.refuse(files, chart, "images and video")
         if training.train:
             raise NotSupported(f"training is predicted for language models; {model} makes pictures: ask without --train")
         refuse_training(training)
@@ -46,19 +53,33 @@ def plan(
         return print_run(facade.plan_run(model, cards, budget_usd_per_hour=budget_usd_per_hour, **asked), form, full)
     check_language_model(model, picture)
     if training.train:
+        to.refuse(files, chart, "training")
         return plan_training(model, cards, budget_usd_per_hour, full, training, load, choice, money, sources, form)
     refuse_training(training)
-    answer = facade.plan(model, cards, budget_usd_per_hour=budget_usd_per_hour, **given(load, choice, money, sources))
+    options = {"budget_usd_per_hour": budget_usd_per_hour, **given(load, choice, money, sources)}
+    if to.wanted(files):
+        from cardwise.planning.detail import report
+
+        whole = report(model, cards, **options)
+        answer = whole.answer
+        to.write_plan(whole, files, lang)
+    else:
+        answer = facade.plan(model, cards, **options)
     if form.json:
         from cardwise.reports.records import plan_record
 
         return write_json(plan_record(answer))
     from cardwise.reports.plan_text import plan_text
 
-    write(plan_text(answer, lang, width(), full))
+    drawn = ""
+    if chart:
+        from cardwise.reports.text_charts import pareto
+
+        drawn = f"\n{pareto(answer, lang, width())}"
+    write(plan_text(answer, lang, width(), full) + drawn)
 
 
-@takes(load=Load, choice=Choice, picture=Picture, money=Money, sources=Sources, form=Form)
+@takes(load=Load, choice=Choice, picture=Picture, money=Money, sources=Sources, form=Form, files=Files)
 def explain(
     model: Annotated[str, MODEL],
     cards: Annotated[str, typer.Option("--cards", help='One kind of card: "8x RTX 4090". Without a count, the smallest that fits.')],
@@ -69,6 +90,7 @@ def explain(
     money: Money,
     sources: Sources,
     form: Form,
+    files: Files,
 ) -> None:
     """One layout in depth: memory, time by operator, what binds, what would change it."""
     from cardwise.planning import facade
@@ -76,9 +98,15 @@ def explain(
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
     if facade.is_pipeline(model):
+        to.refuse(files, False, "images and video")
         return print_run_explained(facade.explain_run(model, cards, **run_options(model, load, choice, picture, money)), form)
     check_language_model(model, picture)
+    files_too = to.wanted(files)
     explained = facade.explain(model, cards, **given(load, choice, money, sources))
+    if files_too:
+        from cardwise.planning.detail import explained_report
+
+        to.write_explained(explained_report(explained), files, lang)
     if form.json:
         from cardwise.reports.layout_records import explain_record
 
@@ -95,6 +123,7 @@ def simulate(
     load_file: Annotated[
         Path | None, typer.Option("--load", help="Trace of requests: CSV of arrival_s, input_tokens, output_tokens.", show_default=False)
     ] = None,
+    chart: Annotated[bool, CHART] = False,
     *,
     load: Load,
     choice: Choice,
@@ -116,4 +145,9 @@ def simulate(
         return write_json(simulate_record(simulated))
     from cardwise.reports.simulate_text import simulate_text
 
-    write(simulate_text(simulated, lang, width()))
+    drawn = ""
+    if chart:
+        from cardwise.reports.text_charts import over_time
+
+        drawn = f"\n{over_time(simulated, lang, width())}"
+    write(simulate_text(simulated, lang, width()) + drawn)

@@ -137,6 +137,15 @@ class Form:
     lang: Annotated[str, _said("--lang", "Language: en or zh.", OUTPUT, show_default=True)] = "en"
 
 
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Files that the answer is written to besides."""
+
+    html: Annotated[Path | None, _said("--html", "Write a report that opens offline (docs/reports.md).", OUTPUT)] = None
+    svg: Annotated[Path | None, _said("--svg", "Write the charts as SVG.", OUTPUT)] = None
+    png: Annotated[Path | None, _said("--png", "Write the charts as PNG.", OUTPUT)] = None
+
+
 def given(*groups: Any) -> dict[str, Any]:
     """The options of the groups by name, without where facts come from: the library's arguments."""
     return {item.name: getattr(group, item.name) for group in groups for item in fields(group) if item.name != "facts"}

@@ -1,4 +1,4 @@
-"""What a million output tokens of one layout costs by the share of the paid hours in which the load runs, and where buying begins to pay."""
+"""What a million output tokens of one layout costs by the share of the paid hours with load, and where buying begins to pay."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def cost_curve(answer: Answer, option: Option) -> CostCurve | None:
         even = point.utilization
     shares = sorted({*SHARES, assumptions.utilization, *([even] if even and even >= SHARES[0] else [])})
     lengths = answer.workload.lengths
-    asked = tuple((one.price.provider, one.price.usd(lengths.mean_input, lengths.mean_output) / lengths.mean_output * MEGA) for one in answer.api)
+    asked = tuple(
+        (one.price.provider, one.price.usd(lengths.mean_input, lengths.mean_output) / lengths.mean_output * MEGA) for one in answer.api
+    )
     return CostCurve(
         option=option,
         points=tuple(cost_point(option, share, assumptions) for share in shares),
@@ -79,4 +81,3 @@ def cost_point(option: Option, utilization: float, assumptions: CostAssumptions)
         hour, _, _ = buy_hour(accelerator(layout.accelerator), layout.cards, activity, replace(assumptions, utilization=utilization))
         bought = None if hour is None else usd_per_unit(hour, made, utilization) * MEGA
     return CostPoint(utilization, rented, kept, bought)
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from cardwise.answer import Answer
@@ -35,9 +36,9 @@ def html(answer: Answer, lang: str = "en") -> str:
     return f'<div class="cardwise"><style>{STYLE}</style>{"".join(parts)}</div>'
 
 
-def table(answer: Answer, say: Words) -> str:
-    """One table of what runs, the best split of each count and weight format."""
-    rows = chosen(answer)
+def table(answer: Answer, say: Words, rows: Sequence[int] | None = None) -> str:
+    """One table of what runs: `rows` of the options, or the best split of each count and weight format."""
+    rows = chosen(answer) if rows is None else rows
     if not rows:
         return ""
     drawn = columns(answer, rows, say, named=True)

@@ -240,6 +240,18 @@ def bundle(said: Said, progress: Progress) -> Record:
     return {"script": charts.bundle()}
 
 
+def deploy(said: Said, progress: Progress) -> Record:
+    """cardwise.deploy/1: the commands that serve the layout which `explain` chooses, and the one that checks the prediction there."""
+    from cardwise.deploy.deployment import deployment
+    from cardwise.reports.records import document
+
+    e = explained(said)
+    made = None
+    if e.option is not None:
+        made = deployment(e.question.architecture, e.layout, e.budget, e.question.workload, e.card.vendor, e.question.memory_share)
+    return document("deploy", 1, {} if made is None else asdict(made))
+
+
 def names(said: Said, progress: Progress) -> Record:
     """cardwise.names/1: everything that can be named, for suggestions."""
     from cardwise.catalogue.accelerators import accelerators
@@ -259,5 +271,5 @@ def names(said: Said, progress: Progress) -> Record:
 
 
 ANSWERS: Mapping[str, Callable[[Said, Progress], Record]] = {
-    one.__name__: one for one in (plan, explain, simulate, cards, models, model, read, validate, article, accuracy, names, charts, bundle)
+    one.__name__: one for one in (plan, explain, simulate, cards, models, model, read, validate, article, accuracy, names, charts, bundle, deploy)
 }

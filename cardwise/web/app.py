@@ -160,6 +160,10 @@ def _questions(app: FastAPI, pool: Pool) -> None:
     async def explain(request: Request, body: asked.ExplainAsked) -> Response:
         return await _answer(request, pool, "explain", _said(body))
 
+    @app.post("/api/deploy", responses=ANSWER, summary="The commands that serve a layout and check its prediction")
+    async def deploy(request: Request, body: asked.ExplainAsked) -> Response:
+        return await _answer(request, pool, "deploy", _said(body))
+
     @app.post("/api/simulate", responses=ANSWER, summary="Every request of a load or of a trace")
     async def simulate(request: Request, body: asked.SimulateAsked) -> Response:
         return await _answer(request, pool, "simulate", _said(body), body.trace is not None)

@@ -27,6 +27,9 @@ from typing import Any
 
 from cardwise.errors import BadInput
 from cardwise.reports.charts.pen import WIDTH, Pen, config, module, pen_of
+from cardwise.reports.charts.picture import png, svg
+
+__all__ = ["CHARTS", "Spec", "bundle", "drawn", "finished", "png", "sheet", "spec", "svg"]
 
 Spec = dict[str, Any]
 
@@ -79,20 +82,8 @@ def sheet(charts: Mapping[str, Any], *, lang: str = "en", theme: str = "light", 
 def finished(chart: Any, made: Pen) -> Spec:
     """The specification with the look of the theme."""
     found: Spec = chart.to_dict()
-    found["config"] = config(made.theme)
+    found["config"] = config(made.theme, made.say.lang)
     return found
-
-
-def svg(made: Spec) -> str:
-    """A specification as SVG text. It reaches for nothing outside it."""
-    text: str = module("vl_convert").vegalite_to_svg(made)
-    return text
-
-
-def png(made: Spec, scale: float = 2.0) -> bytes:
-    """A specification as PNG, `scale` pixels for each of its own."""
-    image: bytes = module("vl_convert").vegalite_to_png(made, scale=scale)
-    return image
 
 
 @lru_cache(maxsize=1)

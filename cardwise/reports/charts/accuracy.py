@@ -33,7 +33,7 @@ def accuracy(scored: Sequence[Scored], pen: Pen, by: str = "metric", kind: str =
     named = ATTRIBUTES[by]
     groups = [name for name, _ in Counter(named(item) for item in shown).most_common(MOST_HUES)]
     other = say("chart_others")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for item in shown:
         group, ratio = named(item), item.ratio(kind) or 1.0
         rows.append({
@@ -49,17 +49,29 @@ def accuracy(scored: Sequence[Scored], pen: Pen, by: str = "metric", kind: str =
     y = alt.Y("predicted:Q", title=say("chart_predicted_axis"), scale=scale, axis=alt.Axis(format=NUMBER, tickCount=6))
     color = alt.Color("group:N", title=None, scale=alt.Scale(domain=domain, range=hues[: len(domain)]))
     shape = alt.Shape("group:N", title=None, scale=alt.Scale(domain=domain, range=list(SHAPES[: len(domain)])))
-    tips = [alt.Tooltip("case:N", title=say("case")), alt.Tooltip("of:N", title=say(by)), alt.Tooltip("measured:Q", format=NUMBER), alt.Tooltip("predicted:Q", format=NUMBER), alt.Tooltip("factor:Q", format=".2f")]
-    points = alt.Chart(alt.Data(values=rows)).mark_point(filled=True, size=22, opacity=0.55).encode(x, y, color=color, shape=shape, tooltip=tips)
+    tips = [
+        alt.Tooltip("case:N", title=say("case")),
+        alt.Tooltip("of:N", title=say(by)),
+        alt.Tooltip("measured:Q", format=NUMBER),
+        alt.Tooltip("predicted:Q", format=NUMBER),
+        alt.Tooltip("factor:Q", format=".2f"),
+    ]
+    points = (
+        alt.Chart(alt.Data(values=rows)).mark_point(filled=True, size=22, opacity=0.55).encode(x, y, color=color, shape=shape, tooltip=tips)
+    )
     ruled = [{"measured": value, "predicted": value * factor, "factor": factor} for factor in (0.5, 1.0, 2.0) for value in (low, high)]
-    lines = alt.Chart(alt.Data(values=ruled)).mark_line(color=pen.theme.ink, strokeWidth=1, clip=True, opacity=0.7).encode(
-        x, y, detail="factor:N", strokeDash=alt.condition("datum.factor == 1", alt.value([1, 0]), alt.value([4, 4]))
+    lines = (
+        alt.Chart(alt.Data(values=ruled))
+        .mark_line(color=pen.theme.ink, strokeWidth=1, clip=True, opacity=0.7)
+        .encode(x, y, detail="factor:N", strokeDash=alt.condition("datum.factor == 1", alt.value([1, 0]), alt.value([4, 4])))
     )
     within = sum(0.5 <= row["factor"] <= 2 for row in rows) / max(len(rows), 1)
     note = say("chart_accuracy_note", shown=f"{len(rows):,}", all=f"{len(known):,}", share=f"{within:.0%}")
     title = say("chart_accuracy")
     size = min(pen.width, 560)
-    return alt.layer(points, lines, title=pen.title(title, note), description=f"{title} {note}").properties(width=size, height=size * 3 // 4)
+    return alt.layer(points, lines, title=pen.title(title, note), description=f"{title} {note}").properties(
+        width=size, height=size * 3 // 4
+    )
 
 
 def coverage(table: Accuracy, pen: Pen) -> Any:
@@ -78,8 +90,12 @@ def coverage(table: Accuracy, pen: Pen) -> Any:
     x = alt.X("share:Q", title=say("chart_coverage_axis"), axis=alt.Axis(format="%", tickCount=6), scale=alt.Scale(domain=[0, 1]))
     y = alt.Y("group:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, grid=True))
     tips = [alt.Tooltip("group:N"), alt.Tooltip("kind:N", title=""), alt.Tooltip("share:Q", title=say("chart_coverage_axis"), format=".0%")]
-    points = alt.Chart(alt.Data(values=rows)).mark_point(filled=True, size=70, opacity=0.9).encode(x, y, color=color, shape=shape, tooltip=tips)
+    points = (
+        alt.Chart(alt.Data(values=rows)).mark_point(filled=True, size=70, opacity=0.9).encode(x, y, color=color, shape=shape, tooltip=tips)
+    )
     line = alt.Chart(alt.Data(values=[{"share": NOMINAL}])).mark_rule(color=pen.theme.ink, strokeDash=[5, 4]).encode(alt.X("share:Q"))
     title, note = say("chart_coverage"), say("chart_coverage_note", share=f"{NOMINAL:.0%}")
     described = f"{title} {note} " + ", ".join(f"{row['group']}, {row['kind']}: {row['share']:.0%}" for row in rows[:12])
-    return alt.layer(line, points, title=pen.title(title, note), description=described).properties(width=pen.width, height=20 * max(len(groups), 1))
+    return alt.layer(line, points, title=pen.title(title, note), description=described).properties(
+        width=pen.width, height=20 * max(len(groups), 1)
+    )

@@ -26,14 +26,21 @@ def claim(one: Claim, pen: Pen) -> Any:
     drawn = article()["claim"][one.id]["chart"]
     lang = "zh" if say.chinese else "en"
     rows = [
-        {"label": bar[lang], "value": one.figure(bar["figure"]), "text": significant(one.figure(bar["figure"])), "who": say(f"chart_who_{bar['who']}")}
+        {
+            "label": bar[lang],
+            "value": one.figure(bar["figure"]),
+            "text": significant(one.figure(bar["figure"])),
+            "who": say(f"chart_who_{bar['who']}"),
+        }
         for bar in drawn["bars"]
     ]
     names = [say(f"chart_who_{who}") for who, _ in WHO if any(bar["who"] == who for bar in drawn["bars"])]
     hues = [pen.color(hue) for who, hue in WHO if any(bar["who"] == who for bar in drawn["bars"])]
     color = alt.Color("who:N", title=None, scale=alt.Scale(domain=names, range=hues))
     top = max(row["value"] for row in rows)
-    x = alt.X("value:Q", title=drawn["unit"][lang], axis=alt.Axis(format=NUMBER, tickCount=5), scale=alt.Scale(domain=[0, top * 1.15], nice=False))
+    x = alt.X(
+        "value:Q", title=drawn["unit"][lang], axis=alt.Axis(format=NUMBER, tickCount=5), scale=alt.Scale(domain=[0, top * 1.15], nice=False)
+    )
     y = alt.Y("label:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelColor=pen.theme.ink, labelLimit=260))
     base = alt.Chart(alt.Data(values=rows))
     tips = [alt.Tooltip("label:N", title=""), alt.Tooltip("text:N", title=drawn["unit"][lang]), alt.Tooltip("who:N", title="")]

@@ -30,10 +30,17 @@ def ranking(comparison: Comparison, pen: Pen) -> Any:
     x = alt.X("value:Q", title=unit, axis=alt.Axis(format=".3~s", tickCount=5), scale=alt.Scale(domain=[0, top * 1.12], nice=False))
     y = alt.Y("label:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelColor=pen.theme.ink))
     base = alt.Chart(alt.Data(values=rows))
-    tips = [alt.Tooltip("card:N", title=say("card")), alt.Tooltip("text:N", title=unit), alt.Tooltip("span:N", title=say("chart_interval")), alt.Tooltip("why:N", title=say("chart_known_by"))]
+    tips = [
+        alt.Tooltip("card:N", title=say("card")),
+        alt.Tooltip("text:N", title=unit),
+        alt.Tooltip("span:N", title=say("chart_interval")),
+        alt.Tooltip("why:N", title=say("chart_known_by")),
+    ]
     layers = [
         base.mark_bar(height={"band": 0.7}, color=pen.color(GREY if whole else BLUE)).encode(x, y, tooltip=tips),
-        base.transform_filter("datum.high > 0").mark_rule(color=pen.theme.ink, strokeWidth=1.2, opacity=0.6, clip=True).encode(alt.X("low:Q"), y, alt.X2("high:Q")),
+        base.transform_filter("datum.high > 0")
+        .mark_rule(color=pen.theme.ink, strokeWidth=1.2, opacity=0.6, clip=True)
+        .encode(alt.X("low:Q"), y, alt.X2("high:Q")),
         base.mark_text(align="left", dx=5, dy=-1, fontWeight=600).encode(alt.X("end:Q"), y, text="text:N"),
     ]
     title = say(f"chart_rank_{comparison.rank}")
@@ -42,7 +49,9 @@ def ranking(comparison: Comparison, pen: Pen) -> Any:
     left = len(comparison.rows) - len(ranked)
     out = say("chart_rank_left", count=left) if left else ""
     described = f"{title} " + ", ".join(f"{row['card']} {row['text']}" for row in rows[:10])
-    return alt.layer(*layers, title=pen.title(title, note, more, out), description=described).properties(width=pen.width, height=22 * max(len(rows), 1))
+    return alt.layer(*layers, title=pen.title(title, note, more, out), description=described).properties(
+        width=pen.width, height=22 * max(len(rows), 1)
+    )
 
 
 def bar(row: CardRow, rank: str, place: int, pen: Pen) -> dict[str, Any]:

@@ -33,13 +33,24 @@ def cost(curve: CostCurve, pen: Pen) -> Any:
     x = alt.X("share:Q", title=say("chart_use_axis"), axis=alt.Axis(format="%", tickCount=6), scale=alt.Scale(domain=[0, 1.0]))
     y = alt.Y("value:Q", title=title_y, **logarithmic(alt, ends(rows, curve, rate)))
     names = [say(f"chart_way_{name}") for name, _, _ in known]
-    color = alt.Color("way:N", title=None, scale=alt.Scale(domain=names, range=[pen.color(hue) for _, hue, _ in known]), legend=alt.Legend(columns=1 if pen.narrow else 3, symbolType="stroke"))
+    color = alt.Color(
+        "way:N",
+        title=None,
+        scale=alt.Scale(domain=names, range=[pen.color(hue) for _, hue, _ in known]),
+        legend=alt.Legend(columns=1 if pen.narrow else 3, symbolType="stroke"),
+    )
     dash = alt.StrokeDash("way:N", title=None, scale=alt.Scale(domain=names, range=[dashes for _, _, dashes in known]))
-    tips = [alt.Tooltip("way:N", title=""), alt.Tooltip("share:Q", title=say("chart_use_axis"), format=".0%"), alt.Tooltip("value:Q", title=title_y, format=NUMBER)]
+    tips = [
+        alt.Tooltip("way:N", title=""),
+        alt.Tooltip("share:Q", title=say("chart_use_axis"), format=".0%"),
+        alt.Tooltip("value:Q", title=title_y, format=NUMBER),
+    ]
     lines = alt.Chart(alt.Data(values=rows)).mark_line(strokeWidth=2.2).encode(x, y, color=color, strokeDash=dash, tooltip=tips)
     layers = [*providers(curve, rate, pen), lines, *assumed(curve, rows, pen), *meeting(curve, rate, pen)]
     title = say("chart_cost", name=layout_words(curve.option.layout, say))
-    return alt.layer(*layers, title=pen.title(title, note(curve, pen)), description=f"{title} {note(curve, pen)}").properties(width=pen.width, height=min(300, pen.width // 2))
+    return alt.layer(*layers, title=pen.title(title, note(curve, pen)), description=f"{title} {note(curve, pen)}").properties(
+        width=pen.width, height=min(300, pen.width // 2)
+    )
 
 
 def note(curve: CostCurve, pen: Pen) -> str:
@@ -80,10 +91,11 @@ def providers(curve: CostCurve, rate: float, pen: Pen) -> list[Any]:
     asked = sorted(curve.api, key=lambda one: one[1])[:PROVIDERS]
     if not asked:
         return []
-    alt, found = pen.alt, {}
+    found: dict[str, list[tuple[str, float]]] = {}
     for name, usd in asked:  # providers of one price share a line
         found.setdefault(significant(usd * rate), []).append((name, usd * rate))
     rows = [{"value": group[0][1], "what": f"{', '.join(name for name, _ in group)} {pen.money()}{text}"} for text, group in found.items()]
+    alt = pen.alt
     base = alt.Chart(alt.Data(values=rows))
     return [
         base.mark_rule(color=pen.color(GREY), strokeDash=[1, 3], strokeWidth=1.4).encode(alt.Y("value:Q")),

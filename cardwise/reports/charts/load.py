@@ -7,7 +7,7 @@ from typing import Any
 from cardwise.planning.load_curve import LoadCurve
 from cardwise.quantities import significant
 from cardwise.reports.charts.pen import BLUE, GREEN, NUMBER, ORANGE, PURPLE, Pen
-from cardwise.reports.charts.places import log_ticks
+from cardwise.reports.log_ticks import log_ticks
 from cardwise.reports.words import layout_words
 
 PERCENTILES = (("median", "p50", BLUE, [1, 0]), ("p95", "p95", ORANGE, [6, 3]), ("p99", "p99", PURPLE, [2, 2]))
@@ -31,7 +31,9 @@ def found(curve: LoadCurve, pen: Pen) -> str:
     knee = pen.say("chart_knee_note", load=plain(curve.knee), unit=unit)
     if curve.most is None:
         return knee
-    kept = pen.say("chart_most_note" if curve.most else "chart_none_note", load=plain(curve.most), unit=unit, percentile=f"{curve.percentile:g}")
+    kept = pen.say(
+        "chart_most_note" if curve.most else "chart_none_note", load=plain(curve.most), unit=unit, percentile=f"{curve.percentile:g}"
+    )
     return f"{knee} {kept}"
 
 
@@ -45,7 +47,11 @@ def quantities(curve: LoadCurve, pen: Pen) -> list[tuple[str, list[Row], float |
         *(
             (
                 title,
-                [{"load": point.load, "value": getattr(getattr(point, name), field) * 1e3, "line": label} for point in curve.points for field, label, _, _ in PERCENTILES],
+                [
+                    {"load": point.load, "value": getattr(getattr(point, name), field) * 1e3, "line": label}
+                    for point in curve.points
+                    for field, label, _, _ in PERCENTILES
+                ],
                 None if limit is None else limit * 1e3,
             )
             for title, name, limit in timed
@@ -66,17 +72,40 @@ def panel(title: str, rows: list[Row], limit: float | None, curve: LoadCurve, ma
     alt, say = pen.alt, pen.say
     lines = [row for row in rows if row["value"] > 0]
     users = curve.kind == "users"
-    scale = alt.Scale(type="log", base=2, nice=False, domain=[curve.points[0].load, curve.points[-1].load]) if users else alt.Scale(nice=False, zero=True)
-    ticks = [point.load for point in curve.points if users and float(point.load).is_integer() and int(point.load) & (int(point.load) - 1) == 0]
-    x = alt.X("load:Q", title=say(x_key) if x_key else None, scale=scale, axis=alt.Axis(labels=bool(x_key), format=NUMBER, **({"values": ticks} if users else {})))
+    scale = (
+        alt.Scale(type="log", base=2, nice=False, domain=[curve.points[0].load, curve.points[-1].load])
+        if users
+        else alt.Scale(nice=False, zero=True)
+    )
+    ticks = [
+        point.load for point in curve.points if users and float(point.load).is_integer() and int(point.load) & (int(point.load) - 1) == 0
+    ]
+    x = alt.X(
+        "load:Q",
+        title=say(x_key) if x_key else None,
+        scale=scale,
+        axis=alt.Axis(labels=bool(x_key), format=NUMBER, **({"values": ticks} if users else {})),
+    )
     y = alt.Y("value:Q", title=title, **scaled(alt, [row["value"] for row in lines], limit, first))
     base = alt.Chart(alt.Data(values=lines))
-    tips = [alt.Tooltip("load:Q", title=say("chart_users_axis" if users else "chart_rate_axis"), format=NUMBER), alt.Tooltip("value:Q", title=title, format=NUMBER)]
+    tips = [
+        alt.Tooltip("load:Q", title=say("chart_users_axis" if users else "chart_rate_axis"), format=NUMBER),
+        alt.Tooltip("value:Q", title=title, format=NUMBER),
+    ]
     if first:
-        drawn = [base.mark_line(color=pen.color(GREEN), strokeWidth=2.2, point=alt.OverlayMarkDef(color=pen.color(GREEN), size=28)).encode(x, y, tooltip=tips)]
+        drawn = [
+            base.mark_line(color=pen.color(GREEN), strokeWidth=2.2, point=alt.OverlayMarkDef(color=pen.color(GREEN), size=28)).encode(
+                x, y, tooltip=tips
+            )
+        ]
     else:
         names = [label for _, label, _, _ in PERCENTILES]
-        color = alt.Color("line:N", title=None, scale=alt.Scale(domain=names, range=[pen.color(hue) for _, _, hue, _ in PERCENTILES]), legend=alt.Legend(symbolType="stroke"))
+        color = alt.Color(
+            "line:N",
+            title=None,
+            scale=alt.Scale(domain=names, range=[pen.color(hue) for _, _, hue, _ in PERCENTILES]),
+            legend=alt.Legend(symbolType="stroke"),
+        )
         dash = alt.StrokeDash("line:N", title=None, scale=alt.Scale(domain=names, range=[dashes for _, _, _, dashes in PERCENTILES]))
         drawn = [base.mark_line(strokeWidth=2).encode(x, y, color=color, strokeDash=dash, tooltip=[*tips, alt.Tooltip("line:N", title="")])]
     drawn.append(marked.mark_rule(color=pen.theme.ink, strokeDash=[3, 3], opacity=0.7).encode(alt.X("load:Q")))
@@ -84,7 +113,9 @@ def panel(title: str, rows: list[Row], limit: float | None, curve: LoadCurve, ma
         near = max(point.load for point in curve.points)
         for align, dx, test in (("left", 4, f"datum.load < {near * 0.6}"), ("right", -4, f"datum.load >= {near * 0.6}")):
             drawn += [
-                marked.transform_filter(f"({test}) && datum.up == {up}").mark_text(align=align, dx=dx, y=PANEL - 8 - up, fontWeight=600).encode(alt.X("load:Q"), text="what:N")
+                marked.transform_filter(f"({test}) && datum.up == {up}")
+                .mark_text(align=align, dx=dx, y=PANEL - 8 - up, fontWeight=600)
+                .encode(alt.X("load:Q"), text="what:N")
                 for up in (0, 13)
             ]
     if limit is not None:
@@ -99,7 +130,10 @@ def scaled(alt: Any, values: list[float], limit: float | None, linear: bool) -> 
     if linear or not values:
         return {"axis": alt.Axis(format=NUMBER, tickCount=4), "scale": alt.Scale(zero=True, nice=True)}
     low, high = min(values) * 0.9, max([*values, limit or 0.0]) * 1.1
-    return {"axis": alt.Axis(format=NUMBER, values=log_ticks(low, high)[:: 2 if len(log_ticks(low, high)) > 6 else 1]), "scale": alt.Scale(type="log", domain=[low, high], nice=False)}
+    return {
+        "axis": alt.Axis(format=NUMBER, values=log_ticks(low, high)[:: 2 if len(log_ticks(low, high)) > 6 else 1]),
+        "scale": alt.Scale(type="log", domain=[low, high], nice=False),
+    }
 
 
 def plain(load: float) -> str:

@@ -35,8 +35,14 @@ def memory_of_layouts(answer: Answer, pen: Pen) -> Any:
     """The fullest card of the best layouts of an answer, those of least cost first."""
     chosen = list(dict.fromkeys((*answer.by_cost[:1], *answer.by_speed[:1], *answer.by_simplicity[:1], *answer.pareto)))[:MOST_BARS]
     budgets = [answer.options[index].budget for index in chosen]
-    rows = [row for index in chosen for row in parts(layout_words(answer.options[index].layout, pen.say, engine=False), answer.options[index].budget, pen)]
-    return bars(rows, [budget.usable_bytes for budget in budgets], pen, pen.say("chart_memory_layouts"), pen.say("chart_memory_note"), named=True)
+    rows = [
+        row
+        for index in chosen
+        for row in parts(layout_words(answer.options[index].layout, pen.say, engine=False), answer.options[index].budget, pen)
+    ]
+    return bars(
+        rows, [budget.usable_bytes for budget in budgets], pen, pen.say("chart_memory_layouts"), pen.say("chart_memory_note"), named=True
+    )
 
 
 def parts(layout: str, budget: MemoryBudget, pen: Pen) -> list[Row]:
@@ -67,17 +73,31 @@ def bars(rows: Sequence[Row], usable: Sequence[float], pen: Pen, title: str, not
     colors = [pen.color(HUES[part]) if part in HUES else pen.theme.empty if part == "outside" else pen.color(ORANGE) for part in order]
     data = [{**row, "name": names[row["part"]]} for row in seen]
     longest = max(row["end"] for row in rows)
-    color = alt.Color("name:N", title=None, scale=alt.Scale(domain=[names[part] for part in order], range=colors), legend=alt.Legend(columns=2))
+    color = alt.Color(
+        "name:N", title=None, scale=alt.Scale(domain=[names[part] for part in order], range=colors), legend=alt.Legend(columns=2)
+    )
     axis = alt.Axis(title=say("chart_gib_axis"), tickCount=6)
     y = alt.Y("layout:N", title=None, sort=None, axis=alt.Axis(labels=named, ticks=False, domain=False, labelLimit=210))
     base = alt.Chart(alt.Data(values=data))
-    tips = [alt.Tooltip("name:N", title=say("part")), alt.Tooltip("gib:Q", title="GiB", format=".2f"), alt.Tooltip("share:Q", title="%", format=".1%")]
-    bar = base.mark_bar(height={"band": 0.82}).encode(alt.X("start:Q", axis=axis, scale=alt.Scale(domain=[0, longest], nice=False)), y, alt.X2("end:Q"), color=color, tooltip=tips)
+    tips = [
+        alt.Tooltip("name:N", title=say("part")),
+        alt.Tooltip("gib:Q", title="GiB", format=".2f"),
+        alt.Tooltip("share:Q", title="%", format=".1%"),
+    ]
+    bar = base.mark_bar(height={"band": 0.82}).encode(
+        alt.X("start:Q", axis=axis, scale=alt.Scale(domain=[0, longest], nice=False)), y, alt.X2("end:Q"), color=color, tooltip=tips
+    )
     wide = 0.05 * longest * (1.6 if named or pen.narrow else 1)
-    text = base.transform_filter(f"datum.gib > {wide:.4f} && datum.part != 'outside'").transform_calculate(middle="(datum.start + datum.end) / 2")
+    text = base.transform_filter(f"datum.gib > {wide:.4f} && datum.part != 'outside'").transform_calculate(
+        middle="(datum.start + datum.end) / 2"
+    )
     inside = text.mark_text(color=pen.theme.paper, fontWeight=600).encode(alt.X("middle:Q"), y, text="text:N")
     ends = alt.Chart(alt.Data(values=list({row["layout"]: row for row in rows}.values())))
-    tick = ends.mark_tick(color=pen.theme.ink, thickness=2.5, height={"band": 1.0}, bandSize=56 if not named else 24).encode(alt.X("usable:Q"), y)
-    described = say("chart_memory_described", parts=", ".join(f"{row['name']} {row['text']} GiB" for row in seen), card=significant(usable[0] / GIB))
+    tick = ends.mark_tick(color=pen.theme.ink, thickness=2.5, height={"band": 1.0}, bandSize=56 if not named else 24).encode(
+        alt.X("usable:Q"), y
+    )
+    described = say(
+        "chart_memory_described", parts=", ".join(f"{row['name']} {row['text']} GiB" for row in seen), card=significant(usable[0] / GIB)
+    )
     height = 56 if not named else 26 * len(usable)
     return alt.layer(bar, inside, tick, title=pen.title(title, note), description=described).properties(width=pen.width, height=height)

@@ -24,8 +24,18 @@ def over_time(simulated: Simulated, pen: Pen) -> Any:
     for place, (name, hue, values) in enumerate(series):
         rows = [{"time": point.time_s, "value": value} for point, value in zip(simulated.points, values, strict=True)]
         last = place == len(series) - 1
-        x = alt.X("time:Q", title=say("chart_time_axis") if last else None, axis=alt.Axis(labels=last, format=NUMBER), scale=alt.Scale(nice=False, zero=True))
-        y = alt.Y("value:Q", title=name, axis=alt.Axis(format=NUMBER, tickCount=3), scale=alt.Scale(domain=[0, max(max(values) * 1.05, 1.0)], nice=False))
+        x = alt.X(
+            "time:Q",
+            title=say("chart_time_axis") if last else None,
+            axis=alt.Axis(labels=last, format=NUMBER),
+            scale=alt.Scale(nice=False, zero=True),
+        )
+        y = alt.Y(
+            "value:Q",
+            title=name,
+            axis=alt.Axis(format=NUMBER, tickCount=3),
+            scale=alt.Scale(domain=[0, max(max(values) * 1.05, 1.0)], nice=False),
+        )
         tips = [alt.Tooltip("time:Q", title=say("chart_time_axis"), format=NUMBER), alt.Tooltip("value:Q", title=name, format=NUMBER)]
         area = alt.Chart(alt.Data(values=rows)).mark_area(
             color=pen.color(hue), opacity=0.3, interpolate="step-after", line={"color": pen.color(hue), "strokeWidth": 1.6}

@@ -6,7 +6,8 @@ from typing import Any
 
 from cardwise.answer import Answer, Evidence, Option
 from cardwise.reports.charts.pen import GREY, NUMBER, SHAPES, Pen
-from cardwise.reports.charts.places import LINE, Axis, log_ticks, placed
+from cardwise.reports.charts.places import LINE, Axis, placed
+from cardwise.reports.log_ticks import log_ticks
 from cardwise.reports.words import layout_words, measured_line, number
 
 HUES = 6
@@ -25,7 +26,9 @@ def pareto(answer: Answer, pen: Pen) -> Any:
     """
     priced = any(option.cost.paid for option in answer.options)
     rows = [row for index in range(len(answer.options)) if (row := point(answer, index, pen, priced))]
-    measured = [row for index, option in enumerate(answer.options) for one in option.evidence if (row := beside(answer, index, one, pen, priced))]
+    measured = [
+        row for index, option in enumerate(answer.options) for one in option.evidence if (row := beside(answer, index, one, pen, priced))
+    ]
     return drawn(answer, rows, measured, pen, priced)
 
 
@@ -78,7 +81,15 @@ def beside(answer: Answer, index: int, one: Evidence, pen: Pen, priced: bool) ->
         return None
     faster = 1 / one.factor if one.metric in FASTER else one.factor
     x, y = row["x"] * faster, row["y"] / faster if priced else row["y"] * faster
-    return {"card": row["card"], "layout": row["layout"], "x": x, "y": y, "x0": row["x"], "y0": row["y"], "case": measured_line(one, pen.say)}
+    return {
+        "card": row["card"],
+        "layout": row["layout"],
+        "x": x,
+        "y": y,
+        "x0": row["x"],
+        "y0": row["y"],
+        "case": measured_line(one, pen.say),
+    }
 
 
 def drawn(answer: Answer, rows: list[Row], measured: list[Row], pen: Pen, priced: bool) -> Any:
@@ -95,9 +106,14 @@ def drawn(answer: Answer, rows: list[Row], measured: list[Row], pen: Pen, priced
     x = alt.X("x:Q", title=x_title, **logarithmic(alt, across))
     y = alt.Y("y:Q", title=y_title, **logarithmic(alt, up))
     domain, hues, shapes = encoded(answer, rows, pen)
-    color = alt.Color("card:N", title=None, scale=alt.Scale(domain=domain, range=hues), legend=alt.Legend(columns=2 if pen.narrow else 4, symbolOpacity=1))
+    color = alt.Color(
+        "card:N", title=None, scale=alt.Scale(domain=domain, range=hues), legend=alt.Legend(columns=2 if pen.narrow else 4, symbolOpacity=1)
+    )
     shape = alt.Shape("card:N", title=None, scale=alt.Scale(domain=domain, range=shapes))
-    tips = [alt.Tooltip(f"{name}:N", title=say(key)) for name, key in (("layout", "layout"), ("ttft_ms", "chart_ttft"), ("all", "chart_all_axis"))]
+    tips = [
+        alt.Tooltip(f"{name}:N", title=say(key))
+        for name, key in (("layout", "layout"), ("ttft_ms", "chart_ttft"), ("all", "chart_all_axis"))
+    ]
     tips += [alt.Tooltip("x:Q", title=x_title, format=NUMBER), alt.Tooltip("y:Q", title=y_title, format=NUMBER)]
     shown = sorted((row for row in rows if row["shown"]), key=lambda row: row["x"])
     base, best = alt.Chart(alt.Data(values=rows)), alt.Chart(alt.Data(values=shown))
@@ -146,7 +162,10 @@ def encoded(answer: Answer, rows: list[Row], pen: Pen) -> tuple[list[str], list[
     alike = len(names) > HUES + 2
     if alike:
         names = list(dict.fromkeys(first))[:HUES]
-    hues = [pen.color(GREY) if index >= HUES and not alike and len(names) > len(pen.theme.series) else pen.color(index) for index in range(len(names))]
+    hues = [
+        pen.color(GREY) if index >= HUES and not alike and len(names) > len(pen.theme.series) else pen.color(index)
+        for index in range(len(names))
+    ]
     if alike:
         other = pen.say("chart_other_cards")
         for row in rows:

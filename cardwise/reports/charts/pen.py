@@ -14,7 +14,8 @@ INSTALL = "charts need Altair and vl-convert, which are not installed: pip insta
 WIDTH = 620
 NARROW = 480
 """Below this width, in pixels, a chart leaves labels to its legend and tooltips."""
-FONT = "Helvetica Neue, Arial, Noto Sans, Noto Sans CJK SC, PingFang SC, Microsoft YaHei, sans-serif"
+FONTS = {"en": "Arial, sans-serif", "zh": "Arial, Noto Sans CJK SC, sans-serif"}
+"""Short lists, for each name that is not there costs time when a picture is drawn. Pages choose fonts of their own."""
 NUMBER = ",.3~r"
 """Three significant digits with separators, as d3 writes them: 1,200, 6.72, 0.5."""
 
@@ -75,7 +76,10 @@ class Pen:
 
     def haloed(self, chart: Any, **style: Any) -> list[Any]:
         """A text mark, and before it the same in the colour of the paper, a little wider, so that lines do not cross the letters."""
-        return [chart.mark_text(**{**style, "stroke": self.theme.paper, "strokeWidth": 4, "color": self.theme.paper, "aria": False}), chart.mark_text(**style)]
+        return [
+            chart.mark_text(**{**style, "stroke": self.theme.paper, "strokeWidth": 4, "color": self.theme.paper, "aria": False}),
+            chart.mark_text(**style),
+        ]
 
     def money(self) -> str:
         """The sign of the currency that this language is told prices in."""
@@ -103,12 +107,12 @@ def module(name: str) -> Any:
         raise NotSupported(INSTALL) from None
 
 
-def config(theme: Theme) -> dict[str, Any]:
+def config(theme: Theme, lang: str) -> dict[str, Any]:
     """Vega-Lite's configuration: quiet axes, text as large as the page's, a title at the left."""
     text = {"labelColor": theme.muted, "titleColor": theme.muted, "labelFontSize": 12, "titleFontSize": 12}
     return {
         "background": theme.paper,
-        "font": FONT,
+        "font": FONTS[lang],
         "view": {"stroke": None},
         "padding": 12,
         "axis": {
@@ -120,7 +124,15 @@ def config(theme: Theme) -> dict[str, Any]:
             "labelLimit": 240,
             "titleLimit": 600,
         },
-        "legend": {**text, "titleFontWeight": "normal", "labelLimit": 400, "orient": "bottom", "columns": 3, "symbolLimit": 0},
+        "legend": {
+            **text,
+            "titleFontWeight": "normal",
+            "labelLimit": 400,
+            "orient": "bottom",
+            "columns": 3,
+            "columnPadding": 18,
+            "symbolLimit": 0,
+        },
         "header": text,
         "title": {
             "anchor": "start",

@@ -1,4 +1,4 @@
-"""Where ticks and labels go: ticks of logarithmic axes at 1, 2 and 5, and labels that keep clear of points and of each other."""
+"""Where labels go: clear of the points and of each other."""
 
 from __future__ import annotations
 
@@ -7,27 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-MOST_TICKS = 9
 LETTER = 6.3
 """Pixels of a letter of a label, about."""
 LINE = 14.0
 Align = Literal["left", "right", "center"]
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Values between `low` and `high` for a logarithmic axis: 1, 2, 5 of each power of ten, or 1 and 3, or 1 alone, as many as fit."""
-    for digits in ((1, 2, 5), (1, 3), (1,)):
-        found = _powers(low, high, digits)
-        if len(found) <= MOST_TICKS:
-            break
-    step = math.ceil(len(found) / MOST_TICKS) if found else 1
-    found = found[::step]
-    return found if len(found) > 1 else sorted({*found, float(f"{low:.1g}") if low else 1.0, float(f"{high:.2g}")})
-
-
-def _powers(low: float, high: float, digits: Sequence[int]) -> list[float]:
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    return [value for power in range(first, last + 1) for digit in digits if low <= (value := float(f"{digit}e{power}")) <= high]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def roofline(explanation: Explanation, pen: Pen) -> Any:
     """
     rows = [row for kind, _, _ in KINDS for row in points(explanation, kind, pen)]
     low, high = span(rows, explanation)
-    roofs = [row for row in roof_rows(explanation, low, high, pen)]
+    roofs = roof_rows(explanation, low, high, pen)
     return drawn(rows, roofs, explanation, pen, low, high)
 
 
@@ -92,20 +92,38 @@ def drawn(rows: list[Row], roofs: list[Row], explanation: Explanation, pen: Pen,
     across, up = Axis(low, high, pen.width), Axis(bottom, top, height)
     x = alt.X("x:Q", title=say("chart_intensity_axis"), **logarithmic(alt, across))
     y = alt.Y("y:Q", title=say("chart_tflops_axis"), **logarithmic(alt, up))
-    dash = alt.StrokeDash("roof:N", title=None, scale=alt.Scale(domain=names, range=[[1, 0], [5, 4]][: len(names)]), legend=alt.Legend(columns=1, symbolType="stroke"))
+    dash = alt.StrokeDash(
+        "roof:N",
+        title=None,
+        scale=alt.Scale(domain=names, range=[[1, 0], [5, 4]][: len(names)]),
+        legend=alt.Legend(columns=1, symbolType="stroke", orient="top-left", fillColor=pen.theme.paper),
+    )
     kinds = [say(kind) for kind, _, _ in KINDS]
     color = alt.Color("kind:N", title=None, scale=alt.Scale(domain=kinds, range=[pen.color(hue) for _, hue, _ in KINDS]))
     shape = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=kinds, range=[mark for _, _, mark in KINDS]))
     size = alt.Size("share:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=[40, 700]))
-    tips = [alt.Tooltip("group:N", title=say("operators")), alt.Tooltip("kind:N", title=say("chart_step")), alt.Tooltip("x:Q", title=say("chart_intensity_axis"), format=NUMBER)]
-    tips += [alt.Tooltip("y:Q", title=say("chart_tflops_axis"), format=NUMBER), alt.Tooltip("share:Q", title="%", format=".0%"), alt.Tooltip("limit:N", title=say("bound_by"))]
+    tips = [
+        alt.Tooltip("group:N", title=say("operators")),
+        alt.Tooltip("kind:N", title=say("chart_step")),
+        alt.Tooltip("x:Q", title=say("chart_intensity_axis"), format=NUMBER),
+    ]
+    tips += [
+        alt.Tooltip("y:Q", title=say("chart_tflops_axis"), format=NUMBER),
+        alt.Tooltip("share:Q", title="%", format=".0%"),
+        alt.Tooltip("limit:N", title=say("bound_by")),
+    ]
     lines = alt.Chart(alt.Data(values=roofs)).mark_line(color=pen.theme.ink, strokeWidth=1.6, clip=True).encode(x, y, strokeDash=dash)
     base = alt.Chart(alt.Data(values=rows))
     marks = base.mark_point(filled=True, opacity=0.8, clip=True).encode(x, y, color=color, shape=shape, size=size, tooltip=tips)
     named = labels(rows, across, up, x, y, pen)
     key, flops = peak(explanation)
     title = say("chart_roofline", card=explanation.card.name)
-    note = say("chart_roofline_note", peak=significant(flops / TERA), format=key, bandwidth=significant(explanation.card.bandwidth_bytes_per_s / 1e9))
+    note = say(
+        "chart_roofline_note",
+        peak=significant(flops / TERA),
+        format=key,
+        bandwidth=significant(explanation.card.bandwidth_bytes_per_s / 1e9),
+    )
     described = f"{title} {note} " + ", ".join(f"{row['group']} ({row['kind']}): {significant(row['y'])} TFLOP/s" for row in rows)
     return alt.layer(lines, marks, *named, title=pen.title(title, note), description=described).properties(width=pen.width, height=height)
 
@@ -116,13 +134,19 @@ def labels(rows: list[Row], across: Axis, up: Axis, x: Any, y: Any, pen: Pen) ->
     for row in sorted(rows, key=lambda row: -row["share"]):
         if not row["label"]:
             continue
-        near = [names for other, names in gathered if abs(across.at(other["x"]) - across.at(row["x"])) < NEAR and abs(up.at(other["y"]) - up.at(row["y"])) < NEAR]
+        near = [
+            names
+            for other, names in gathered
+            if abs(across.at(other["x"]) - across.at(row["x"])) < NEAR and abs(up.at(other["y"]) - up.at(row["y"])) < NEAR
+        ]
         if near:
             near[0].append(row["label"])
         else:
             gathered.append((row, [row["label"]]))
     first = [row for row, _ in gathered]
-    places = placed([(row["x"], row["y"]) for row in (*first, *(row for row in rows if row not in first))], [names for _, names in gathered], across, up)
+    places = placed(
+        [(row["x"], row["y"]) for row in (*first, *(row for row in rows if row not in first))], [names for _, names in gathered], across, up
+    )
     made = []
     for (row, names), place in zip(gathered, places, strict=True):
         base = pen.alt.Chart(pen.alt.Data(values=[{**row, "names": "\n".join(names)}]))

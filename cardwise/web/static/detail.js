@@ -54,7 +54,11 @@ function changes(found) {
 async function commands(place, asked, signal) {
   try {
     const found = await ask("/api/deploy", asked, { signal });
-    replace(place, found.texts.map((one) => [h("h4", {}, t(`web_deploy_${one.kind}`)), h("pre", { class: "command", tabindex: "0" }, one.text)]));
+    const shell = (text) => h("pre", { class: "command", tabindex: "0" }, text);
+    if (!found.run) replace(place, h("p", { class: "quiet" }, t("web_deploy_none")));
+    else replace(place, h("h4", {}, t("web_deploy_run")), found.checkpoint ? h("p", { class: "quiet" }, t("web_deploy_checkpoint", { format: found.checkpoint })) : null, found.run.map(shell),
+      found.unsaid.length ? h("p", { class: "quiet" }, t("web_deploy_unsaid", { parts: found.unsaid.join(", ") })) : null,
+      found.check ? [h("h4", {}, t("web_deploy_check")), shell(found.check)] : null);
   } catch (error) {
     if (error.name !== "AbortError") replace(place, h("p", { class: "quiet" }, error.message));
   }
