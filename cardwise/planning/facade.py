@@ -30,12 +30,16 @@ if TYPE_CHECKING:
     from cardwise.training_answer import TrainingAnswer
 
 
-def plan(model: str | Architecture, cards: str | None = None, **options: Unpack[Options]) -> Answer:
+Progress = Callable[[int, int], None]
+"""Gets how many cards (or rows) are done, and how many there are."""
+
+
+def plan(model: str | Architecture, cards: str | None = None, progress: Progress | None = None, **options: Unpack[Options]) -> Answer:
     """Which of `cards` (`"RTX 4090, 8x H100 SXM"`, or `"all"`) run `model` under a load, how fast, at what cost. Raises CardwiseError."""
     from cardwise.planning.search import plan as search
 
     asked = question(model, cards, **options)
-    answer = search(asked)
+    answer = search(asked, progress)
     check_split(answer, asked)
     return finished(answer, asked)
 
@@ -47,13 +51,13 @@ def is_pipeline(model: str) -> bool:
     return known(model)
 
 
-def plan_run(model: str, cards: str | None = None, **options: Unpack[RunOptions]) -> RunAnswer:
+def plan_run(model: str, cards: str | None = None, progress: Progress | None = None, **options: Unpack[RunOptions]) -> RunAnswer:
     """Which of `cards` make images or video with `model`, how fast, at what cost and memory. Raises CardwiseError."""
     from cardwise.planning.run_nearest import beside_runs
     from cardwise.planning.run_question import run_question
     from cardwise.planning.run_search import plan_run as search
 
-    return beside_runs(search(run_question(model, cards, **options)))
+    return beside_runs(search(run_question(model, cards, **options), progress))
 
 
 def explain_run(model: str, cards: str, **options: Unpack[RunOptions]) -> RunExplanation:
@@ -94,11 +98,17 @@ def simulate(
     return simulated(question(model, cards, **options), None if load_file is None else Path(load_file), load_text)
 
 
-def compare_cards(names: str = "all", rank: str = "", model: str | Architecture = "llama-3.1-8b", **options: Unpack[Options]) -> Comparison:
+def compare_cards(
+    names: str = "all",
+    rank: str = "",
+    model: str | Architecture = "llama-3.1-8b",
+    progress: Progress | None = None,
+    **options: Unpack[Options],
+) -> Comparison:
     """Cards side by side with sources, ranked for one of `compare.RANKS`. Raises CardwiseError."""
     from cardwise.planning.compare import compare
 
-    return compare(question(model, names, **options), rank)
+    return compare(question(model, names, **options), rank, progress)
 
 
 @dataclass(frozen=True, slots=True)

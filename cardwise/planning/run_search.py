@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from cardwise.answer import Estimate
@@ -32,11 +32,15 @@ USUAL = ("diffusers", "compiled-diffusers")
 LARGEST_BATCH = 64
 
 
-def plan_run(question: RunQuestion) -> RunAnswer:
-    """The answer to a question. Raises CardwiseError when no card asked for could be reckoned with at all."""
+def plan_run(question: RunQuestion, progress: Callable[[int, int], None] | None = None) -> RunAnswer:
+    """The answer to a question. `progress`: cards done, cards in all.
+
+    Raises CardwiseError when no card asked for could be reckoned with at all."""
     options: list[RunOption] = []
     refusals: list[RunRefusal] = []
-    for count, card in question.cards:
+    for done, (count, card) in enumerate(question.cards):
+        if progress is not None:
+            progress(done, len(question.cards))
         for execution, replicas in ways(question, card, count or 1):
             found = best(question, card, execution, replicas)
             (options if isinstance(found, RunOption) else refusals).append(found)  # type: ignore[arg-type]

@@ -65,7 +65,9 @@ class Simulated:
 
 
 def simulate(question: Question, trace: Path | None = None, text: str | None = None) -> Simulated:
-    """`text`: the trace's contents when they are in memory; `trace` then names it and is not opened. Raises BadInput for several cards or a bad trace, CannotRun when no layout of the card runs."""
+    """`text`: the trace's contents when they are in memory; `trace` then names it and is not opened.
+
+    Raises BadInput for several cards or a bad trace, CannotRun when no layout of the card runs."""
     if len(question.cards) != 1:
         raise BadInput(f"simulate runs one layout, {len(question.cards)} cards are named; compare them with cardwise plan, or name one")
     requests = None if trace is None else read_trace(trace) if text is None else trace_of(text, trace)

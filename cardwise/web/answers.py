@@ -81,14 +81,14 @@ def plan(said: Said, progress: Progress) -> Record:
     if name is not None:
         from cardwise.reports.run_records import run_record
 
-        return run_record(facade.plan_run(name, said.get("cards"), **run_options(said)))
+        return run_record(facade.plan_run(name, said.get("cards"), progress, **run_options(said)))
     from cardwise.reports.records import plan_record
 
-    return plan_record(planned(said))
+    return plan_record(planned(said, progress))
 
 
-def planned(said: Said) -> Answer:
-    return kept("plan", said, lambda: facade.plan(model_of(said), said.get("cards"), **said["options"]))
+def planned(said: Said, progress: Progress) -> Answer:
+    return kept("plan", said, lambda: facade.plan(model_of(said), said.get("cards"), progress, **said["options"]))
 
 
 def explain(said: Said, progress: Progress) -> Record:
@@ -120,11 +120,11 @@ def simulate(said: Said, progress: Progress) -> Record:
 def cards(said: Said, progress: Progress) -> Record:
     from cardwise.reports.catalogue_records import cards_record
 
-    return cards_record(compared(said))
+    return cards_record(compared(said, progress))
 
 
-def compared(said: Said) -> Comparison:
-    return kept("cards", said, lambda: facade.compare_cards(said["cards"], said["rank"], model_of(said), **said["options"]))
+def compared(said: Said, progress: Progress) -> Comparison:
+    return kept("cards", said, lambda: facade.compare_cards(said["cards"], said["rank"], model_of(said), progress, **said["options"]))
 
 
 def models(said: Said, progress: Progress) -> Record:
@@ -187,7 +187,7 @@ def charts(said: Said, progress: Progress) -> Record:
     look = {"lang": said["lang"], "theme": said["theme"], "width": said["width"]}
     for name in said["charts"]:
         try:
-            for label, kind, facts, options in chart_facts(name, said):
+            for label, kind, facts, options in chart_facts(name, said, progress):
                 drawn[label] = spec(kind, facts, **look, **options)
         except NotSupported:
             raise
@@ -199,10 +199,10 @@ def charts(said: Said, progress: Progress) -> Record:
 Facts = tuple[str, str, Any, dict[str, Any]]
 
 
-def chart_facts(name: str, said: Said) -> list[Facts]:
+def chart_facts(name: str, said: Said, progress: Progress) -> list[Facts]:
     """(label, chart, what it draws, options) of everything that one name of a request stands for. Raises BadInput for what is not there."""
     if name == "pareto":
-        return [(name, name, planned(said), {})]
+        return [(name, name, planned(said, progress), {})]
     if name in ("memory", "decode", "prefill", "roofline"):
         return [(name, name, explained(said), {})]
     if name in ("load", "cost"):
@@ -216,7 +216,7 @@ def chart_facts(name: str, said: Said) -> list[Facts]:
     if name == "over-time":
         return [(name, name, kept("simulate", said, lambda: facade.simulate(model_of(said), said["cards"], **said["options"])), {})]
     if name == "ranking":
-        return [(name, name, compared(said), {})]
+        return [(name, name, compared(said, progress), {})]
     if name == "claims":
         from cardwise.reports.charts.article import has_chart
 
@@ -271,5 +271,6 @@ def names(said: Said, progress: Progress) -> Record:
 
 
 ANSWERS: Mapping[str, Callable[[Said, Progress], Record]] = {
-    one.__name__: one for one in (plan, explain, simulate, cards, models, model, read, validate, article, accuracy, names, charts, bundle, deploy)
+    one.__name__: one
+    for one in (plan, explain, simulate, cards, models, model, read, validate, article, accuracy, names, charts, bundle, deploy)
 }

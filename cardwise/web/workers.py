@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from cardwise.errors import CardwiseError
+from cardwise.errors import AmbiguousName, CardwiseError, UnknownName
 
 OK, BAD, BROKEN = 200, 400, 500
 PRELOAD = "cardwise.web.workers"
@@ -38,6 +38,11 @@ def answered(name: str, said: Mapping[str, Any], progress: Callable[[int, int], 
 
     try:
         return OK, packed(ANSWERS[name](said, progress))
+    except UnknownName as error:  # a hint at a path or an option of the command line is of no use to a browser
+        again = UnknownName(error.kind, error.name, error.nearest, "or give its config.json" if error.kind == "model" else "")
+        return BAD, packed({"error": again.message, "nearest": list(error.nearest)})
+    except AmbiguousName as error:
+        return BAD, packed({"error": error.message, "nearest": list(error.candidates)})
     except CardwiseError as error:
         return BAD, packed({"error": error.message})
     except Exception as error:  # a mistake of ours; the client gets one line, the worker lives on

@@ -18,7 +18,7 @@ export async function accuracyPage(main) {
   const charts = { accuracy: h("div", { class: "chart tall" }), coverage: h("div", { class: "chart" }) };
   replace(main, h("section", { class: "page" }, h("h1", {}, t("web_page_accuracy")), h("p", { class: "lead" }, t("web_accuracy_lead")),
     h("div", { class: "controls" }, h("label", { class: "field", for: "by" }, h("span", {}, t("web_group_by")), choice)),
-    h("section", { class: "panel charts" }, h("figure", {}, charts.accuracy), h("figure", {}, charts.coverage)), table));
+    h("section", { class: "panel charts wide" }, h("figure", {}, charts.accuracy), h("figure", {}, charts.coverage)), table));
   asking?.abort();
   asking = new AbortController();
   const { signal } = asking;

@@ -2,7 +2,12 @@
 
 import { t } from "./words.js";
 
-export class Refused extends Error {}
+export class Refused extends Error {
+  constructor(text, nearest = []) {
+    super(text);
+    this.nearest = nearest;
+  }
+}
 
 let asked = 0;
 const session = Math.random().toString(36).slice(2);
@@ -37,7 +42,7 @@ async function read(answer) {
   } catch {
     throw new Refused(t("web_unreachable"));
   }
-  if (!answer.ok) throw new Refused(found.error ?? t("web_unreachable"));
+  if (!answer.ok) throw new Refused(found.error ?? t("web_unreachable"), found.nearest ?? []);
   return found;
 }
 

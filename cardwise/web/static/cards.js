@@ -5,6 +5,7 @@ import { draw } from "./charts.js";
 import { combobox } from "./combobox.js";
 import { h, replace } from "./dom.js";
 import { names } from "./names.js";
+import { finished, progress } from "./progress.js";
 import { change, state } from "./state.js";
 import { gib, number, t } from "./words.js";
 
@@ -43,13 +44,20 @@ async function answer() {
   if (state.concurrency) told.concurrency = Number(state.concurrency);
   main.setAttribute("aria-busy", "true");
   try {
-    found = await ask("/api/cards", told, { signal });
+    found = await ask("/api/cards", told, { signal, progress: progress(main, cancel) });
     if (!signal.aborted) show(told, signal);
   } catch (error) {
     if (error.name !== "AbortError") replace(main, page(h("p", { class: "problem", role: "alert" }, error.message)));
   } finally {
     main.removeAttribute("aria-busy");
+    finished(main);
   }
+}
+
+function cancel() {
+  asking?.abort();
+  change({ rank: "" }, { push: true });
+  answer();
 }
 
 const page = (...content) => h("section", { class: "page" }, h("h1", {}, t("web_page_cards")), h("p", { class: "quiet" }, t("web_cards_hint")), controls(), content);

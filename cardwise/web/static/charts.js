@@ -19,16 +19,17 @@ function bundle() {
 export const theme = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
 
 // A place for charts: `names` of charts of `body`'s question, drawn below each other. Returns a promise of how many came.
-// `said`: a chart that cannot be drawn says why, else its place goes.
+// `said`: a chart that cannot be drawn says why, and charts keep their titles; else its place goes, and what stands above is the title.
 export async function draw(places, path, body, options = {}, said = true) {
   const names = Object.keys(places);
   const first = Object.values(places)[0];
-  const width = Math.max(Math.min(Math.floor((first.clientWidth || 620) - 90), 760), 220);
+  const width = Math.max(Math.min(Math.floor((first.clientWidth || 620) - 150), 820), 200);
   for (const place of Object.values(places)) place.setAttribute("aria-busy", "true");
   try {
     const [found] = await Promise.all([ask(path, { charts: names, ...body, lang, theme: theme(), width }, options), bundle()]);
     for (const name of names) {
       const spec = found.charts[name];
+      if (spec && !said) delete spec.title;
       if (spec) await embed(places[name], spec);
       else if (!said) places[name].remove();
       else replace(places[name], h("p", { class: "quiet" }, found.missing?.[name] ?? t("web_no_chart")));

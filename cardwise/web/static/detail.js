@@ -6,7 +6,7 @@ import { h, replace } from "./dom.js";
 import { degrees } from "./layouts.js";
 import { basis, evidence } from "./notes.js";
 import { command, layoutBody } from "./question.js";
-import { number, said, t } from "./words.js";
+import { number, said, t, whole } from "./words.js";
 
 const QUICK = ["memory", "decode", "prefill", "roofline"];
 const SLOW = ["load", "cost"];
@@ -40,7 +40,7 @@ function figures(names, places) {
 function binds(found) {
   if (!found.limit) return null;
   const phase = found.limit_phase ? t("web_in_phase", { phase: t(`web_phase_${found.limit_phase}`) }) : "";
-  return h("p", {}, t("web_binds", { limit: t(found.limit), phase }), " ", t("web_sequences", { most: number(found.sequences_at_most), wanted: number(found.sequences_wanted) }));
+  return h("p", {}, t("web_binds", { limit: t(found.limit), phase }), " ", t("web_sequences", { most: whole(found.sequences_at_most), wanted: whole(found.sequences_wanted) }));
 }
 
 function changes(found) {

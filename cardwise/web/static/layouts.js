@@ -46,8 +46,8 @@ export function layouts(answer, order, picked) {
   const rows = chosen(answer, order);
   const limits = Boolean(answer.limits) || answer.workload.load === "rate";
   const heads = [
-    [t("web_layout"), "left"], [t("weights"), "left"], ["TTFT", "", "ms"], ["TPOT", "", "ms"], [t("web_user"), "", "tok/s"], [t("web_total"), "", "tok/s"],
-    [state.pay === "buy" ? t("web_owned_hour") : t("web_rent_hour"), "", `${sign()}/h`], [t("web_tokens_out"), "", `${sign()}/M`], [t("web_cache"), "", "GiB"], [t("web_limit"), "left"],
+    [t("web_layout"), "left"], [t("weights"), "left"], [t("web_tokens_out"), "", `${sign()}/M`], [t("web_user"), "", "tok/s"], [t("web_total"), "", "tok/s"], ["TTFT", "", "ms"], ["TPOT", "", "ms"],
+    [state.pay === "buy" ? t("web_owned_hour") : t("web_rent_hour"), "", `${sign()}/h`], [t("web_cache"), "", "GiB"], [t("web_limit"), "left"],
     ...(limits ? [[t("web_keeps"), "left"]] : []),
   ];
   const table = h("table", { class: "ranked" },
@@ -73,9 +73,9 @@ function row(answer, index, picked, limits) {
       h("button", { type: "button", class: "link layout", "aria-pressed": String(is), onclick: take }, option.name),
       h("small", {}, said(degrees(option)), answer.pareto.includes(index) ? h("span", { class: "badge", title: t("web_pareto_mark") }, "★ ", h("span", { class: "unseen" }, t("web_pareto_mark"))) : null)),
     h("td", { class: "left" }, option.layout.weights, h("small", {}, option.layout.engine)),
-    spread(p.ttft_s, 1e3), spread(p.tpot_s, 1e3), spread(p.stream_tokens_per_s), spread(p.output_tokens_per_s),
-    h("td", {}, amount(perHour(option), answer).slice(1) || "–"),
     h("td", { class: "key" }, amount(perMillion(option), answer).slice(1) || "–"),
+    spread(p.stream_tokens_per_s), spread(p.output_tokens_per_s), spread(p.ttft_s, 1e3), spread(p.tpot_s, 1e3),
+    h("td", {}, amount(perHour(option), answer).slice(1) || "–"),
     h("td", {}, gib(option.memory.kv_bytes), h("small", {}, `+ ${gib(used)}`)),
     h("td", { class: "left" }, t(option.decode_bound), h("small", {}, t(option.prefill_bound))),
     limits ? h("td", { class: "left" }, h("span", { class: option.keeps_limits ? "badge good" : "badge warn" }, option.keeps_limits ? t("yes") : t("no"))) : null);

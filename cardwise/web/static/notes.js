@@ -28,7 +28,7 @@ export function evidence(list) {
   if (!list.length) return h("p", { class: "quiet" }, t("web_no_evidence"));
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("evidence_title") }, h("table", {},
     h("thead", {}, h("tr", {}, [["web_case", "left"], ["web_metric", "left"], ["web_measured", ""], ["web_predicted", ""], ["web_factor", ""], ["web_source", "left"]].map(([key, side]) => h("th", { scope: "col", class: side || null }, t(key))))),
-    h("tbody", {}, list.map((one) => h("tr", {}, h("th", { scope: "row", class: "left" }, one.text), h("td", { class: "left" }, one.metric), h("td", {}, number(one.measured)), h("td", {}, number(one.predicted)),
+    h("tbody", {}, list.map((one) => h("tr", {}, h("th", { scope: "row", class: "left case" }, one.text), h("td", { class: "left" }, one.metric), h("td", {}, number(one.measured)), h("td", {}, number(one.predicted)),
       h("td", {}, `${one.factor.toFixed(2)}×`), h("td", { class: "left source" }, one.source))))));
 }
 

@@ -9,12 +9,15 @@ import { layouts, orderOf, refusals } from "./layouts.js";
 import { names } from "./names.js";
 import { body, command, keyOf, shown } from "./question.js";
 import { pictures } from "./run.js";
-import { described, onChange, page, state } from "./state.js";
+import { finished, progress } from "./progress.js";
+import { change, described, onChange, page, state } from "./state.js";
 import { verdict } from "./verdict.js";
 import { assumptions, notes } from "./notes.js";
 import { t } from "./words.js";
 
 const LOOKS = ["goal", "pick", "pay", "currency", "every"];
+const narrow = matchMedia("(max-width: 60rem)");
+narrow.addEventListener("change", () => { const box = side?.querySelector("details.asked"); if (box) box.open = !narrow.matches; });
 let asking = null;
 let detailing = null;
 let last = null;
@@ -41,7 +44,10 @@ onChange((keys) => {
 
 function drawForm() {
   const focused = document.activeElement?.id;
-  replace(side, form(answer, drawForm));
+  const told = shown();
+  const load = told.offline ? t("web_load_offline") : ["concurrency", "rate", "batch"].filter((name) => told[name]).map((name) => `${told[name]} ${t(`web_count_${name}`)}`)[0];
+  const open = !narrow.matches || side.querySelector("details.asked")?.open || false;
+  replace(side, h("details", { class: "asked", open }, h("summary", {}, h("strong", {}, told.model), h("span", {}, [told.cards, names.picture(told.model) ? "" : load].filter(Boolean).join(" · ")), h("span", { class: "link" }, t("web_change"))), form(answer, drawForm)));
   if (focused && side.querySelector(`#${CSS.escape(focused)}`)) side.querySelector(`#${CSS.escape(focused)}`).focus();
 }
 
@@ -57,44 +63,42 @@ async function answer() {
   const { signal } = asking;
   result.setAttribute("aria-busy", "true");
   try {
-    last = await ask("/api/plan", wanted, { signal, progress: (how) => progress(how) });
+    last = await ask("/api/plan", wanted, { signal, progress: progress(result, cancel) });
     if (signal.aborted) return;
     show();
   } catch (error) {
     if (error.name === "AbortError") return;
     last = null;
-    problem(error instanceof Refused ? error.message : String(error));
+    problem(error instanceof Refused ? error.message : String(error), error.nearest);
   } finally {
     if (!signal.aborted) {
       result.removeAttribute("aria-busy");
-      document.getElementById("progress")?.remove();
+      finished(result);
     }
   }
-}
-
-function progress({ seconds, state: how, done, of, ahead }) {
-  const text = how === "waiting" ? t("web_waiting", { ahead }) : of ? t("web_done", { done, of }) : t("web_working", { seconds: Math.round(seconds) });
-  let box = document.getElementById("progress");
-  if (!box) {
-    box = h("div", { id: "progress", class: "progress", role: "status" }, h("span", { class: "text" }), h("progress", { max: 1, "aria-label": t("web_asking") }),
-      h("button", { type: "button", onclick: cancel }, t("web_cancel")));
-    result.prepend(box);
-  }
-  box.querySelector(".text").textContent = text;
-  const bar = box.querySelector("progress");
-  if (of) bar.value = done / of;
 }
 
 function cancel() {
   asking?.abort();
   asked = "";
-  document.getElementById("progress")?.remove();
+  finished(result);
   result.removeAttribute("aria-busy");
   if (!last) problem(t("web_cancelled"));
 }
 
-function problem(text) {
-  replace(result, h("section", { class: "verdict refused", role: "alert" }, h("p", { class: "eyebrow" }, t("web_no_answer")), h("h1", {}, text), h("p", { class: "quiet" }, t("web_no_answer_hint"))));
+function problem(text, nearest = []) {
+  const model = /^(unknown )?(model|pipeline)\b/.test(text);
+  const cards = shown().cards.split(",");
+  const wrong = text.match(/^(?:unknown )?card '(.+?)'/)?.[1];
+  const instead = (name) => {
+    if (model) change({ model: name });
+    else change({ cards: cards.map((card) => (wrong && card.includes(wrong) ? card.replace(wrong, name) : card).trim()).join(", ") });
+    drawForm();
+    answer();
+  };
+  replace(result, h("section", { class: "verdict refused", role: "alert" }, h("p", { class: "eyebrow" }, t("web_no_answer")), h("h1", {}, text),
+    model || wrong ? h("p", { class: "links" }, nearest.map((name) => h("button", { type: "button", class: "link", onclick: () => instead(name) }, name))) : null,
+    h("p", { class: "quiet" }, t("web_no_answer_hint"))));
 }
 
 function show() {
@@ -119,7 +123,7 @@ function show() {
   detailing?.abort();
   detailing = new AbortController();
   if (!top) return;
-  place.append(h("h2", {}, t("web_pareto")), h("p", { class: "quiet" }, t("web_pareto_hint")));
+  place.append(h("h2", {}, t("web_pareto")));
   const chart = h("div", { class: "chart tall" });
   place.append(chart);
   draw({ pareto: chart }, "/api/charts", body(""), { signal: detailing.signal });

@@ -8,6 +8,9 @@ import { change, state } from "./state.js";
 import { names } from "./names.js";
 import { gib, number, ours, range, said, t } from "./words.js";
 
+const STAGES = ["encode", "denoise", "decode"];
+const stage = (name) => (STAGES.includes(name) ? t(`run_${name}`) : name === "overhead" ? t("web_overhead") : name);
+const hourly = (answer) => (answer.task === "video" ? "web_clips_hour" : "web_images_hour");
 const price = (option) => (state.pay === "buy" ? option.usd_per_thousand_bought : option.usd_per_thousand_rented);
 
 export function pictures(result, answer) {
@@ -29,19 +32,18 @@ function head(answer, top) {
   return h("section", { class: "verdict", "aria-live": "polite" },
     h("p", { class: "eyebrow" }, t(`web_eyebrow_${state.goal ?? "cost"}`)),
     h("h1", {}, t("web_take", { name: top.name }), " ", h("span", { class: "how" }, how(top))),
-    h("p", { class: "of" }, t("web_for_model", { model: answer.model }), " ", what),
+    h("p", { class: "sentence" }, text, " ", h("span", { class: "of" }, what)),
     h("dl", { class: "figures" },
       figure(t(answer.task === "video" ? "web_each_clip" : "web_each_image"), number(top.each_s.likely), "s", range(top.each_s)),
-      figure(t("web_per_hour"), number(top.per_hour.likely), "", range(top.per_hour)),
-      figure(t("web_per_thousand"), amount(price(top), answer), "", t(`web_paid_${state.pay ?? "rent"}`)),
-      figure(t("web_peak"), gib(Math.max(...top.memory.map((one) => one.total_bytes))), "GiB", t("web_of_card", { gib: gib(top.usable_bytes) }))),
-    h("details", { class: "sentence" }, h("summary", {}, t("web_verdict_text")), h("p", {}, text)));
+      figure(t(hourly(answer)), number(top.per_hour.likely), "", range(top.per_hour)),
+      figure(t("web_per_thousand"), amount(price(top), answer), "", t(state.pay === "buy" ? "web_bought" : "web_rented")),
+      figure(t("web_peak"), gib(Math.max(...top.memory.map((one) => one.total_bytes))), "GiB", t("web_of_card", { gib: gib(top.usable_bytes) }))));
 }
 
 const figure = (name, value, unit, note) => h("div", {}, h("dt", {}, name), h("dd", {}, h("strong", {}, value), " ", h("span", { class: "unit" }, unit), h("small", {}, note)));
 
 function ways(answer, order, picked) {
-  const heads = [["web_layout", "left"], ["weights", "left"], [answer.task === "video" ? "web_each_clip" : "web_each_image", ""], ["web_per_hour", ""], ["web_per_thousand", ""], ["web_peak", ""]];
+  const heads = [["web_layout", "left"], ["weights", "left"], [answer.task === "video" ? "web_each_clip" : "web_each_image", ""], [hourly(answer), ""], ["web_per_thousand", ""], ["web_peak", ""]];
   const seen = new Set();
   const rows = order.filter((index) => {
     const option = answer.options[index];
@@ -60,7 +62,7 @@ function ways(answer, order, picked) {
           h("td", {}, number(option.each_s.likely), h("small", {}, range(option.each_s))), h("td", {}, number(option.per_hour.likely), h("small", {}, range(option.per_hour))),
           h("td", { class: "key" }, amount(price(option), answer)), h("td", {}, gib(Math.max(...option.memory.map((one) => one.total_bytes)))));
       })))),
-    h("p", { class: "quiet" }, t("web_table_note"), rows.length < order.length || state.every ? [" ", h("button", { type: "button", class: "link", onclick: () => change({ every: state.every ? "" : "1" }) }, state.every ? t("web_fewer") : t("web_all_layouts", { count: order.length }))] : null));
+    h("p", { class: "quiet" }, t("web_small_note"), rows.length < order.length || state.every ? [" ", h("button", { type: "button", class: "link", onclick: () => change({ every: state.every ? "" : "1" }) }, state.every ? t("web_fewer") : t("web_all_layouts", { count: order.length }))] : null));
 }
 
 function depth(answer, option) {
@@ -68,14 +70,18 @@ function depth(answer, option) {
   return h("section", { class: "panel depth", id: "depth" }, h("h2", {}, t("web_in_depth", { name: option.name }), " ", h("span", { class: "how" }, how(option))),
     h("div", { class: "charts" },
       h("figure", {}, h("h3", {}, t("web_stages")), h("div", { class: "bars" }, option.stages.map((one) => h("div", { class: "bar-row" },
-        h("span", {}, `${t(`run_${one.stage}`) === `run_${one.stage}` ? one.stage : t(`run_${one.stage}`)} · ${one.component}`), meter(one.seconds, longest), h("span", { class: "num" }, `${number(one.seconds)} s`), h("small", {}, one.bound ? t(one.bound) : ""))))),
+        h("span", {}, [stage(one.stage), one.component].filter(Boolean).join(" · ")), meter(one.seconds, longest), h("span", { class: "num" }, `${number(one.seconds)} s`), h("small", {}, one.bound ? t(one.bound) : ""))))),
       h("figure", {}, h("h3", {}, t("web_stage_memory")), h("div", { class: "bars" }, option.memory.map((one) => h("div", { class: "bar-row" },
-        h("span", {}, t(`run_${one.stage}`) === `run_${one.stage}` ? one.stage : t(`run_${one.stage}`)), meter(one.total_bytes, option.usable_bytes), h("span", { class: "num" }, `${gib(one.total_bytes)} GiB`),
+        h("span", {}, stage(one.stage)), meter(one.total_bytes, option.usable_bytes), h("span", { class: "num" }, `${gib(one.total_bytes)} GiB`),
         h("small", {}, t("web_memory_parts", { weights: gib(one.weights_bytes), activations: gib(one.activation_bytes), other: gib(one.other_bytes) }))))))),
     h("h3", {}, t("evidence_title")), evidence(option.evidence), basis(option.basis));
 }
 
-const meter = (value, max) => h("meter", { min: 0, max, value, "aria-hidden": "true" });
+function meter(value, max) {
+  const fill = h("span", {});
+  fill.style.width = `${Math.min((value / max) * 100, 100)}%`;
+  return h("span", { class: "meter", "aria-hidden": "true" }, fill);
+}
 
 function needs(answer) {
   if (!answer.memory.length) return null;

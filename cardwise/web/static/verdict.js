@@ -12,8 +12,8 @@ export function verdict(answer, order) {
   const top = answer.options[order[0]];
   const text = ours(answer, "verdict");
   if (!top) {
-    const [first, ...rest] = text.split(/(?<=[.。])\s*/);
-    return h("section", { class: "verdict refused", "aria-live": "polite" }, h("p", { class: "eyebrow" }, t("web_cannot")), h("h1", {}, first), rest.length ? h("p", {}, rest.join(" ")) : null);
+    const [, first, rest] = text.match(/^(.+?)(?:: |：)(.*)$/s) ?? [null, text, ""];
+    return h("section", { class: "verdict refused", "aria-live": "polite" }, h("p", { class: "eyebrow" }, t("web_cannot")), h("h1", {}, first), rest ? h("p", {}, rest) : null);
   }
   const goal = state.goal ?? "cost";
   const p = top.performance;
@@ -21,14 +21,20 @@ export function verdict(answer, order) {
   return h("section", { class: "verdict", "aria-live": "polite" },
     h("p", { class: "eyebrow" }, t(`web_eyebrow_${goal}`), broken ? h("span", { class: "badge warn" }, t("web_breaks_limits")) : null),
     h("h1", {}, t("web_take", { name: top.name }), " ", h("span", { class: "how" }, [degrees(top), top.layout.weights, top.layout.engine].join(" · "))),
-    h("p", { class: "of" }, t("web_for_model", { model: answer.model })),
+    h("p", { class: "sentence" }, sentence(text, goal), " ", h("span", { class: "of" }, t("web_for_model", { model: answer.model }))),
     h("dl", { class: "figures" },
       figure(t("web_user_speed"), number(p.stream_tokens_per_s.likely), "tok/s", range(p.stream_tokens_per_s)),
       figure(t("web_total_speed"), number(p.output_tokens_per_s.likely), "tok/s", range(p.output_tokens_per_s)),
       figure("TTFT", number(p.ttft_s.likely * 1e3), "ms", range(p.ttft_s, 1e3)),
       figure(t("web_token_cost"), ...money(perMillion(top), answer), t(`web_paid_${state.pay ?? "rent"}`))),
-    others(answer, goal),
-    h("details", { class: "sentence" }, h("summary", {}, t("web_verdict_text")), h("p", {}, text)));
+    others(answer, goal));
+}
+
+// The sentence of the verdict that the goal asks for; the planner says cost first, then speed, then the fewest cards.
+function sentence(text, goal) {
+  const all = text.split(/(?<=。)|(?<=\.)\s+(?=[A-Z])/);
+  const mark = { speed: /Fastest|最快/, cards: /Fewest|用卡最少/ }[goal];
+  return (mark && all.find((one) => mark.test(one))) || all[0];
 }
 
 function figure(name, value, unit, note) {
