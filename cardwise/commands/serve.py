@@ -28,6 +28,7 @@ def serve(
     facts: Annotated[
         list[Path] | None, typer.Option("--facts", help="Own cards, prices, models (TOML or CSV).", show_default=False)
     ] = None,
+    warm: Annotated[bool, typer.Option("--warm/--no-warm", help="Prepare the slow pages in the background at the start.")] = True,
     workers: Annotated[
         int | None, typer.Option("--workers", help="Processes that answer. Default: one a core.", show_default=False)
     ] = None,
@@ -58,7 +59,7 @@ def serve(
             "there is no password and no encryption. Put a proxy with both before it, or leave --host out.\n"
         )
     write(f"Cardwise at http://{shown}:{address[1]}/ (API: /api/openapi.json; Ctrl-C ends it)")
-    app = create_app(limits, names, [path.expanduser().resolve() for path in facts or ()], warm=True)
+    app = create_app(limits, names, [path.expanduser().resolve() for path in facts or ()], warm=warm)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -72,7 +73,7 @@ def serve(
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that is bound. Raises BadInput when the address or the port cannot be had."""
+    """A socket that listens. Raises BadInput when the address or the port cannot be had."""
     if not 0 <= port <= 65535:
         raise BadInput(f"port is {port}; it must lie between 0 and 65,535")
     try:
@@ -80,6 +81,7 @@ def listening(host: str, port: int) -> socket.socket:
         bound = socket.socket(found[0][0], socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(found[0][4])
+        bound.listen(CONNECTIONS)  # who comes before the workers are there waits, and is not turned away
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(f"cannot listen at {host} port {port}: {reason}; choose another --port or --host") from None

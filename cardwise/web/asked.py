@@ -48,6 +48,12 @@ class Picture(Strict):
     tiling: bool | None = Field(None, description="Decode in tiles. Default: as needed.")
 
 
+def one_model(model: str | None, described: Described | None) -> None:
+    """Raises ValueError unless exactly one of both is said."""
+    if (model is None) == (described is None):
+        raise ValueError("say either model or described")
+
+
 class Asked(Strict):
     """A model, a load, how it may run, what hours cost. Names, units and defaults are those of the command line."""
 
@@ -83,8 +89,7 @@ class Asked(Strict):
 
     @model_validator(mode="after")
     def _one_model(self) -> Asked:
-        if (self.model is None) == (self.described is None):
-            raise ValueError("say either model or described")
+        one_model(self.model, self.described)
         return self
 
     def options(self) -> dict[str, Any]:
@@ -150,6 +155,11 @@ class ModelAsked(Strict):
     described: Described | None = None
     weights: Name = "auto"
     kv: Name = "auto"
+
+    @model_validator(mode="after")
+    def _one_model(self) -> ModelAsked:
+        one_model(self.model, self.described)
+        return self
 
 
 class ValidateAsked(Strict):
