@@ -41,7 +41,8 @@ class Execution:
     is built ahead: TensorRT, AITemplate, Core ML). `attention`: fused (never writes scores) or unfused. `precision`: arithmetic of all
     that is not quantised. `weights`: how the denoiser's matrices are stored, and `encoder_weights` the large text encoder's.
     `unpacking`: how stored weights become operands; empty: they are multiplied as they are. `offload`: components (model) or layers
-    (sequential) wait in host memory. `decoder`: whole, sliced (one picture at a time) or tiled.
+    (sequential) wait in host memory. `decoder`: whole, sliced (one picture at a time) or tiled; `decoder_precision`: its own arithmetic
+    where it has one. `kept`: number type in which unquantised weights stay where that is not the run's (runs under autocast).
     """
 
     engine: str
@@ -55,4 +56,6 @@ class Execution:
     offload: str = "none"
     encoders_on_host: bool = False
     decoder: str = "whole"
+    decoder_precision: str = ""
+    kept: str = ""
     split: Split = field(default_factory=Split)

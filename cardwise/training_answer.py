@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cardwise.answer import Basis, Estimate, Refusal
+from cardwise.answer import Basis, Estimate, Evidence, Refusal
 from cardwise.economics import CostAssumptions
 from cardwise.training import Recipe, TrainingLayout, TrainingMemory
 
@@ -35,6 +35,7 @@ class TrainingOption:
 
     `operators`: seconds of the step by what takes them; they sum to `step_s.likely`. `bound`: compute, bandwidth, link, bubble or host,
     whichever takes most. `lost_share`: of the run, to failures, checkpoints and evaluations; `days` contain it. `mfu` and `hfu`: 0 to 1.
+    `evidence`: the measured run nearest to the fastest layout of a card, None beside the others.
     """
 
     layout: TrainingLayout
@@ -53,6 +54,7 @@ class TrainingOption:
     days: Estimate
     cost: RunCost
     basis: Basis
+    evidence: Evidence | None = None
 
     @property
     def name(self) -> str:

@@ -196,7 +196,7 @@ def test_memory_parts() -> None:
     largest = tokens * (1024 + 8192)
     assert peak_elements(BLOCK, CANVAS) == largest
     assert peak_elements(replace(BLOCK, held=(Held(TOKENS, 100),)), CANVAS) == largest + 100 * tokens
-    assert peak_elements(BLOCK, CANVAS, fused=False) > 2 * 16 * tokens**2
+    assert peak_elements(BLOCK, CANVAS, score_copies=2.0) == 4 * 1024 * tokens + 2 * 16 * tokens**2
     rules = MemoryRules(width=2.0, decoder_width=4.0)
     whole = stage_memory(PIPELINE, JOB, Execution("x"), rules)
     component = stage_memory(PIPELINE, JOB, Execution("x", offload="model"), rules)
@@ -216,6 +216,11 @@ def test_tiles_and_slices_bound_the_decoder() -> None:
     assert tiled.activation_bytes < sliced.activation_bytes < whole.activation_bytes
     pixels = 3 * 1024 * 1024 * 4 * 2
     assert whole.activation_bytes - pixels == pytest.approx(4 * (sliced.activation_bytes - pixels))
+    own = replace(PIPELINE, autoencoder=replace(PIPELINE.autoencoder, tile=(512, 256)))
+    narrow = stage_memory(own, job, Execution("x", decoder="tiled"), rules)[2]
+    assert narrow.activation_bytes - pixels == pytest.approx((tiled.activation_bytes - pixels) / 2), (
+        "a tile of the class's own, half as high"
+    )
 
 
 @pytest.mark.parametrize(

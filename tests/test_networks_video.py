@@ -336,6 +336,22 @@ def test_decoder_holds_at_its_peak_what_is_alive_in_torch(name: str) -> None:
     assert live_elements(decoder, Canvas(*size)) == pytest.approx(alive, rel=0.12)
 
 
+@pytest.mark.parametrize(
+    ("kind", "tile"),
+    [
+        ("AutoencoderKLCogVideoX", (360, 240)),
+        ("AutoencoderKLHunyuanVideo", (256, 256)),
+        ("AutoencoderKLLTXVideo", (512, 512)),
+        ("AutoencoderKLMochi", (256, 256)),
+        ("AutoencoderKLQwenImage", (256, 256)),
+        ("AutoencoderKLWan", (256, 256)),
+    ],
+)
+def test_tiles_are_those_that_the_classes_set(kind: str, tile: tuple[int, int]) -> None:
+    """tile_sample_min_width and tile_sample_min_height after __init__ of diffusers 0.42.1."""
+    assert VIDEO_AUTOENCODERS[kind](Fields({}, kind)).tile == tile
+
+
 @pytest.mark.parametrize("name", DENOISING_PEAKS)
 def test_transformer_holds_at_its_peak_what_is_alive_in_torch(name: str) -> None:
     size = next(iter(TRANSFORMERS[name].flops))

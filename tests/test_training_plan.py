@@ -60,6 +60,13 @@ def test_everything_sums(large: TrainingAnswer) -> None:
             assert option.cost.rent_usd.likely == pytest.approx(24 * option.days.likely * option.cost.rent_usd_per_hour)
 
 
+def test_the_nearest_measured_run_stands_beside_the_fastest_layout(large: TrainingAnswer) -> None:
+    option = next(option for option in large.options if option.layout.accelerator == "H100 SXM" and option.evidence)
+    assert option.evidence is not None
+    assert "mpt-70b" in option.evidence.text and "H100 SXM" in option.evidence.text
+    assert 0.7 < option.evidence.factor < 1.4
+
+
 def test_splits_are_valid() -> None:
     """Tensor parallel inside a machine and dividing the heads; no more stages than layers; all cards used."""
     question = training_question("llama-2-70b", "64x H100 SXM")
@@ -95,7 +102,7 @@ def test_more_tokens_take_longer_and_cost_more() -> None:
     ("cards", "options", "reason", "fix"),
     [
         ("1x RTX 4090", {}, "GiB of weights, gradients and optimiser", "take 8x RTX 4090"),
-        ("1x H100 SXM", {}, "needs", "take 2x H100 SXM, or --offload"),
+        ("1x H100 SXM", {}, "needs", "take 2x H100 SXM, or --offload-states"),
         ("8x RTX 4090", {"zero": 0, "tensor_parallel": 1, "pipeline_parallel": 1}, "needs", "leave --zero free"),
         ("2x A100 SXM 80GB", {"recompute": "none", "micro_batch": 8}, "needs", "leave --recompute free"),
         ("8x H100 SXM", {"tensor_parallel": 3}, "32 heads are not divisible by 3", "valid degrees are 1, 2, 4, 8"),
@@ -134,6 +141,12 @@ def test_a_card_without_a_fact_is_refused_alone() -> None:
     answer = plan("llama-2-7b", "Ascend 910B1, 8x H100 SXM")
     assert {option.layout.accelerator for option in answer.options} == {"H100 SXM"}
     assert answer.refusals[0].accelerator == "Ascend 910B1"
+
+
+def test_eight_bit_training_needs_the_arithmetic() -> None:
+    answer = plan("llama-2-7b", "8x A100 SXM 80GB, 8x H100 SXM", precision="fp8")
+    assert {option.layout.accelerator for option in answer.options} == {"H100 SXM"}
+    assert "no fp8" in answer.refusals[0].reason and "bf16" in answer.refusals[0].fix
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("1T", 1e12), ("300B", 3e11), ("2,000,000", 2e6), ("1.5t", 1.5e12), ("15e12", 15e12)])

@@ -20,7 +20,7 @@ import numpy as np
 from cardwise.calibration.cases import Case, case_of
 from cardwise.calibration.design import Design, Floats
 from cardwise.calibration.effects import slot_values
-from cardwise.calibration.intervals import Residual, quantiles
+from cardwise.calibration.intervals import Residual, of_others, quantiles, widening
 from cardwise.calibration.ridge import linear, objective, solve, with_spreads
 from cardwise.calibration.run_cases import run_rows
 from cardwise.calibration.run_intervals import metric_of
@@ -181,7 +181,7 @@ def residuals(fit: Fit, kind: str, group: Callable[[Row], str], known: Callable[
             found.append(
                 Residual(
                     metric_of(row.case.metric, row.case.task),
-                    row.setup.execution.mode,
+                    "",
                     known(row, seen),
                     f"{kind}:{name}",
                     sign * (math.log(row.value) - float(log)),
@@ -218,11 +218,7 @@ def memory_residuals() -> list[Residual]:
             ratio = math.log(float(row["value"]) / memory_value(case, setup))
         except CardwiseError:
             continue
-        found.append(
-            Residual(
-                "run_memory", setup.execution.mode, "stack", f"source:{case.source_id}", ratio, (case.source_id, case.metric), case.case_id
-            )
-        )
+        found.append(Residual("run_memory", "", "stack", f"source:{case.source_id}", ratio, (case.source_id, case.metric), case.case_id))
     return found
 
 
@@ -277,7 +273,10 @@ def main() -> None:
         ),
     )
     tight = [r for r in left_out if r.table[0] not in {row.case.source_id for row in fit.rows if row.loose}]
-    widths = quantiles([*tight, *memory_residuals()])
+    everything = [*tight, *memory_residuals()]
+    factor = widening(everything, of_others(everything))
+    print(f"intervals widened by {factor:.2f}", flush=True)
+    widths = {regime: width.widened(factor) for regime, width in quantiles(everything).items()}
     write_csv(
         "run_intervals.csv",
         ("regime", "low", "high", "cases"),

@@ -1,6 +1,7 @@
 """Intervals of predictions for images and video, from residuals of cards and sources that the fit had not seen.
 
-The same quantiles as for language models (`calibration.intervals`): a metric's regime is the task with the mode of the run.
+The same quantiles as for language models (`calibration.intervals`), widened until sources that gave no residual are covered. A metric's
+regime is its task; modes are too few to have intervals of their own.
 """
 
 from __future__ import annotations
@@ -44,16 +45,16 @@ def run_knowledge(card: Accelerator, execution: Execution) -> str:
     return "generation" if known.get(card.generation) else "datasheet"
 
 
-def run_estimate(value: float, task: str, mode: str, knowledge: str, metric: str = "image_s") -> Estimate:
+def run_estimate(value: float, task: str, knowledge: str, metric: str = "image_s") -> Estimate:
     """`value` of a time or of memory with its interval; of a rate, turned around."""
-    width = width_in(_widths(), metric_of(metric, task), mode, knowledge)
+    width = width_in(_widths(), metric_of(metric, task), "", knowledge)
     return Estimate(value, value * math.exp(width.low), value * math.exp(width.high))
 
 
 def run_basis(card: Accelerator, execution: Execution, task: str) -> Basis:
     """In words, what the interval rests on."""
     knowledge = run_knowledge(card, execution)
-    width = width_in(_widths(), metric_of("image_s", task), execution.mode, knowledge)
+    width = width_in(_widths(), metric_of("image_s", task), "", knowledge)
     text = {
         "stack": "this card was measured in this mode with models of images or video",
         "card": "this card was measured with models of images or video, in another mode",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from cardwise.calibration.cases import Case
 from cardwise.calibration.effects import Effect, Slot, read_effects, read_slots, slot_values
 from cardwise.calibration.run_setup import RunSetup, element_bytes
+from cardwise.catalogue.accelerators import accelerators, named
 from cardwise.catalogue.diffusion_engines import process_memory
 from cardwise.catalogue.load import read_toml
 from cardwise.errors import NotSupported
 from cardwise.execution import Execution
 from cardwise.laws.pipeline_memory import MemoryRules, StageMemory, peak, stage_memory
 from cardwise.network_efficiency import SLOTS, NetworkEfficiency
-from cardwise.passes.diffusion import PipelineRun
+from cardwise.passes.diffusion import PipelineRun, decoder_precision
 from cardwise.passes.network import WIDTHS
 from cardwise.pipeline import Pipeline
 from cardwise.quantities import GIB
@@ -76,19 +78,27 @@ def memory_rules(
     """
     values = constants or _constants()
     width = WIDTHS[execution.precision]
-    upcast = found.autoencoder.upcast and execution.precision == "fp16"
-    held = values["reserved"] if measure != "allocated" else 1.0
+    seen = measure != "allocated"
+    other = (values["reserved_bytes"] if seen else 0.0) + (process_memory().context_bytes if measure == "card" else 0.0)
     return MemoryRules(
         width=width,
-        decoder_width=4.0 if upcast else width,
+        decoder_width=WIDTHS[decoder_precision(found, execution)],
+        kept_width=WIDTHS[execution.kept] if execution.kept else width,
         denoiser_bytes=element_bytes(execution.weights),
         encoder_bytes=element_bytes(execution.encoder_weights),
         activation_factor=values["activation_factor"],
-        reserved=held,
-        other_bytes=process_memory().context_bytes if measure == "card" else 0.0,
+        reserved=values["reserved"] if seen else 1.0,
+        other_bytes=other,
+        score_copies=values["score_copies_before_processors" if _before_processors(execution.version) else "score_copies"],
         tile_pixels=process_memory().tile_pixels,
         large_encoder=process_memory().large_encoder,
     )
+
+
+def _before_processors(version: str) -> bool:
+    """Whether diffusers is older than 0.12."""
+    parts = version.split(".")
+    return parts[0] == "0" and len(parts) > 1 and parts[1].isdigit() and int(parts[1]) < 12
 
 
 def measure_of(words: tuple[str, ...]) -> str:
@@ -100,14 +110,23 @@ def measure_of(words: tuple[str, ...]) -> str:
 
 def memory_of(setup: RunSetup, measure: str) -> tuple[StageMemory, ...]:
     """Bytes by stage on one card."""
-    return stage_memory(setup.pipeline, setup.job, setup.execution, memory_rules(setup.pipeline, setup.execution, measure))
+    rules = replace(memory_rules(setup.pipeline, setup.execution, measure), loaded_whole=quantised_on_card(setup.words))
+    return stage_memory(setup.pipeline, setup.job, setup.execution, rules)
+
+
+def quantised_on_card(words: tuple[str, ...]) -> bool:
+    """Whether a run quantises a pipeline that is on the card already, as torchao's quantize_ does; loading it quantised takes the encoder
+    with it.
+    """
+    return bool({"weight-only", "dynamic activation"} & set(words)) and "encoder quantised" not in words
 
 
 def memory_value(case: Case, setup: RunSetup) -> float:
-    """peak_mem_gib, or 1 where the run fits on the card and 0 where not."""
+    """peak_mem_gib, or 1 where the run fits on every card that the name may mean and 0 where not."""
     if case.metric == "peak_mem_gib":
         return peak(memory_of(setup, measure_of(setup.words))).total_bytes / GIB
-    return float(peak(memory_of(setup, "card")).total_bytes <= setup.accelerator.usable_bytes)
+    smallest = min(accelerators()[name].usable_bytes for name in named(case.accelerator))
+    return float(peak(memory_of(setup, "card")).total_bytes <= smallest)
 
 
 def check_metric(case: Case) -> None:

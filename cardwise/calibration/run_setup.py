@@ -48,6 +48,8 @@ def run_setup(case: Case) -> RunSetup:
     found = pipeline(case.model)
     engine = pipeline_engine(case.engine)
     execution = execution_of(case, engine, words)
+    if engine.keeps_checkpoint and "converted" not in words:
+        execution = replace(execution, kept=found.checkpoint)
     cards = execution.split.cards
     return RunSetup(
         pipeline=found,
@@ -97,6 +99,7 @@ def execution_of(case: Case, engine: PipelineEngine, words: tuple[str, ...]) -> 
         offload=offload_of(words),
         encoders_on_host="encoders on host" in words,
         decoder="tiled" if {"tiled decoder", "memory optimizations"} & set(words) else "sliced" if "sliced decoder" in words else "whole",
+        decoder_precision=engine.decoder_precision,
         split=split_of(case, engine, words),
     )
 

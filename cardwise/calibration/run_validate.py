@@ -21,13 +21,13 @@ def run_estimate_of(case: Case) -> Estimate:
         value = memory_value(case, setup)
         return Estimate(value, value, value)
     knowledge = run_knowledge(setup.accelerator, setup.execution)
-    task, mode = setup.pipeline.task, setup.execution.mode
+    task = setup.pipeline.task
     if case.metric in MEMORY:
-        return run_estimate(memory_value(case, setup), task, mode, knowledge, case.metric)
+        return run_estimate(memory_value(case, setup), task, knowledge, case.metric)
     value = speed_of(case, setup, _priced(setup), run_efficiency(setup.context))
     if case.metric in RATES:
-        return run_estimate(1.0 / value, task, mode, knowledge).inverse()
-    return run_estimate(value, task, mode, knowledge)
+        return run_estimate(1.0 / value, task, knowledge).inverse()
+    return run_estimate(value, task, knowledge)
 
 
 _last: list[tuple[RunSetup, PipelineRun]] = []

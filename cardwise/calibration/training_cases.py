@@ -60,7 +60,7 @@ def predict(case: Case, configs: Path | None = None) -> Estimate:
 def value_of(metric: str, run: TrainingRun, step: TrainingStep) -> float:
     """Tokens/s of a card, or MFU in percent. With frozen weights the products of a token are two thirds."""
     rate = step.tokens_per_s_per_card()
-    needed = law.products_factor(run.recipe.method == "full", False) / 3.0
+    needed = law.needed_share(run.recipe.method == "full")
     return rate if metric == "train_tok_s_gpu" else PERCENT * rate * needed * peak_seconds(run)
 
 

@@ -18,7 +18,8 @@ FILE = "diffusion/engines.toml"
 @dataclass(frozen=True, slots=True)
 class PipelineEngine:
     """One engine: its usual `mode` and `precision`; attention is fused from the month `fused_since` on. `splits`: what it spreads over
-    cards; `sharded`: it keeps weights in shares there.
+    cards; `sharded`: it keeps weights in shares there. `decoder_precision`: of the autoencoder where it has its own; `keeps_checkpoint`:
+    weights stay as they are published, under autocast.
     """
 
     name: str
@@ -29,6 +30,8 @@ class PipelineEngine:
     splits: tuple[str, ...]
     sharded: bool
     source: str
+    decoder_precision: str = ""
+    keeps_checkpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ def pipeline_engines() -> Mapping[str, PipelineEngine]:
             tuple(entry["splits"]),
             bool(entry.get("sharded", False)),
             entry["source"],
+            str(entry.get("decoder_precision", "")),
+            bool(entry.get("keeps_checkpoint", False)),
         )
         for name, entry in _data()["engines"].items()
     }

@@ -5,9 +5,6 @@ from __future__ import annotations
 from cardwise.laws.network import peak_canvas, score_elements
 from cardwise.network import Attention, Canvas, Convolution, Linear, Network, Op
 
-SCORE_COPIES = 2.0
-"""Tensors of scores that unfused attention keeps at once: those of the product and those of the softmax (diffusers' AttnProcessor)."""
-
 
 def stored_bytes(network: Network, width: float, quantised: float = 0.0) -> float:
     """Bytes of all weights: `width` an element, `quantised` an element of its dense matrices where these are stored so (0: nowhere)."""
@@ -15,20 +12,21 @@ def stored_bytes(network: Network, width: float, quantised: float = 0.0) -> floa
     return network.parameters * width - matrices * (width - quantised if quantised else 0.0)
 
 
-def op_elements(op: Op, canvas: Canvas, batch: float, fused: bool) -> float:
-    """Elements alive while one operator runs: what it reads and what it writes; of attention without fusing, the scores too."""
+def op_elements(op: Op, canvas: Canvas, batch: float, score_copies: float = 0.0) -> float:
+    """Elements alive while one operator runs: what it reads and what it writes; of unfused attention `score_copies` tensors of
+    scores besides."""
     if isinstance(op, Linear):
         return batch * op.rows.at(canvas) * (op.inputs + op.outputs)
     if isinstance(op, Convolution):
         return batch * op.positions.at(canvas) * (op.inputs * op.scale + op.outputs)
     if isinstance(op, Attention):
         own = batch * op.sequences.at(canvas) * op.heads * op.head_dim * 2.0 * (op.queries.at(canvas) + op.keys.at(canvas))
-        return own if fused else own + SCORE_COPIES * score_elements(op, canvas, batch)
+        return own + score_copies * score_elements(op, canvas, batch)
     return batch * op.positions.at(canvas) * op.width * min(op.passes, 2.0)
 
 
-def peak_elements(network: Network, canvas: Canvas, batch: float = 1.0, *, fused: bool = True) -> float:
+def peak_elements(network: Network, canvas: Canvas, batch: float = 1.0, *, score_copies: float = 0.0) -> float:
     """Elements of activations at the peak of one pass: the largest operator's, and what is held beside it, in one window of frames."""
     canvas = peak_canvas(network, canvas)
     held = sum(item.positions.at(canvas) * item.width for item in network.held) * batch
-    return held + max((op_elements(op, canvas, batch, fused) for op in network.ops), default=0.0)
+    return held + max((op_elements(op, canvas, batch, score_copies) for op in network.ops), default=0.0)

@@ -27,21 +27,26 @@ class StageMemory:
 
 @dataclass(frozen=True, slots=True)
 class MemoryRules:
-    """How a run keeps its tensors. Bytes of an element: of activations (`width`), of quantised matrices of denoiser and large encoder (0:
-    not quantised), of the decoder (`decoder_width`). `activation_factor`: activations alive per byte of the largest operator's; `reserved`:
-    what the allocator holds per byte in use; `other_bytes`: context of the process. `large_encoder`: parameters beyond which a text encoder
-    counts as large.
+    """How a run keeps its tensors. Bytes of an element: of activations (`width`), of the denoiser's unquantised weights (`kept_width`, 0:
+    the same), of quantised matrices of denoiser and large encoder (0: not quantised), of the decoder (`decoder_width`).
+    `activation_factor`: bytes alive per byte of the largest operator's tensors; `reserved`: what the allocator holds of activations per
+    byte in use; `other_bytes`: what it and the context hold besides. `score_copies`: tensors of scores that unfused attention keeps at
+    once. `large_encoder`: parameters beyond which a text encoder counts as large. `loaded_whole`: weights are on the card in `width`
+    before they are quantised there. `tile_pixels`: each side of a tile of a decoder that states none.
     """
 
     width: float
     decoder_width: float
+    kept_width: float = 0.0
     denoiser_bytes: float = 0.0
     encoder_bytes: float = 0.0
     large_encoder: int = 0
     activation_factor: float = 1.0
     reserved: float = 1.0
     other_bytes: float = 0.0
+    score_copies: float = 2.0
     tile_pixels: int = 512
+    loaded_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +70,12 @@ def stage_memory(pipeline: Pipeline, job: Job, execution: Execution, rules: Memo
         kept = {"none": everything, "model": c.weights_bytes, "sequential": min(1.0, 2.0 / max(c.blocks, 1)) * c.weights_bytes}[
             execution.offload
         ]
-        found = StageMemory(c.stage, kept * rules.reserved, c.activation_bytes * rules.reserved, rules.other_bytes)
+        found = StageMemory(c.stage, kept, c.activation_bytes * rules.reserved, rules.other_bytes)
         if c.stage not in stages or found.total_bytes > stages[c.stage].total_bytes:
             stages[c.stage] = found
+    if rules.loaded_whole:
+        whole = stage_memory(pipeline, job, execution, replace(rules, denoiser_bytes=0.0, encoder_bytes=0.0, loaded_whole=False))
+        stages["load"] = StageMemory("load", whole[0].weights_bytes, 0.0, rules.other_bytes)
     return tuple(stages.values())
 
 
@@ -78,17 +86,18 @@ def peak(stages: tuple[StageMemory, ...]) -> StageMemory:
 
 def _components(pipeline: Pipeline, job: Job, execution: Execution, rules: MemoryRules) -> Iterator[_Component]:
     fused = execution.attention == "fused"
+    split = execution.split
+    shards = split.cards if split.sharded else 1
     for encoder in pipeline.encoders:
         large = encoder.network.parameters > rules.large_encoder
         if execution.encoders_on_host and large:
             continue
-        weights = stored_bytes(encoder.network, rules.width, rules.encoder_bytes if large else 0.0)
+        weights = stored_bytes(encoder.network, rules.width, rules.encoder_bytes if large else 0.0) / (shards if large else 1)
         canvas, batch = job.canvas(encoder.tokens), job.batch * (min(job.passes, 2) if encoder.guided else 1)
         yield _Component("encode", weights, encoder.network.blocks, _alive(encoder.network, canvas, batch, fused, rules.width, rules))
-    split = execution.split
     samples = job.batch * job.passes / min(split.guidance, job.passes) / split.sequence
     for denoiser in pipeline.denoisers:
-        weights = stored_bytes(denoiser.network, rules.width, rules.denoiser_bytes) / (split.cards if split.sharded else 1)
+        weights = stored_bytes(denoiser.network, rules.kept_width or rules.width, rules.denoiser_bytes) / shards
         alive = _alive(denoiser.network, job.canvas(pipeline.prompt_tokens), samples, fused, rules.width, rules)
         yield _Component("denoise", weights, denoiser.network.blocks, alive)
     yield _decoder(pipeline, job, execution, rules, fused)
@@ -98,11 +107,13 @@ def _decoder(pipeline: Pipeline, job: Job, execution: Execution, rules: MemoryRu
     autoencoder, canvas = pipeline.autoencoder, job.canvas()
     batch = job.batch if execution.decoder == "whole" else 1
     if execution.decoder == "tiled":
-        canvas = replace(canvas, width=min(canvas.width, rules.tile_pixels), height=min(canvas.height, rules.tile_pixels))
+        width, height = (side or rules.tile_pixels for side in autoencoder.tile)
+        canvas = replace(canvas, width=min(canvas.width, width), height=min(canvas.height, height))
     alive = _alive(autoencoder.decoder, canvas, batch, fused, rules.decoder_width, rules)
     pixels = 3.0 * job.width * job.height * job.frames * job.batch * rules.decoder_width
     return _Component("decode", autoencoder.parameters * rules.decoder_width, autoencoder.decoder.blocks, alive + pixels)
 
 
 def _alive(network: Network, canvas: Canvas, batch: float, fused: bool, width: float, rules: MemoryRules) -> float:
-    return peak_elements(network, canvas, batch, fused=fused) * width * rules.activation_factor
+    copies = 0.0 if fused else rules.score_copies
+    return peak_elements(network, canvas, batch, score_copies=copies) * width * rules.activation_factor

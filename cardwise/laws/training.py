@@ -28,6 +28,11 @@ def products_factor(trains_weights: bool, recompute: bool) -> float:
     return FORWARD + (BACKWARD if trains_weights else INPUT_GRADIENT) + (FORWARD if recompute else 0.0)
 
 
+def needed_share(trains_weights: bool, recompute: bool = False) -> float:
+    """Products of a micro-batch relative to full training without recomputation, which is what 6 FLOP a parameter and token count."""
+    return products_factor(trains_weights, recompute) / products_factor(True, False)
+
+
 def attention_factor(recompute: bool) -> float:
     """Attention of a micro-batch relative to a forward."""
     return FORWARD + FLASH_BACKWARD + (FORWARD if recompute else 0.0)

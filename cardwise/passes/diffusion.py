@@ -135,12 +135,19 @@ class PipelineRun:
 
     def _decoder(self) -> _Part:
         autoencoder = self.pipeline.autoencoder
-        precision = "fp32" if autoencoder.upcast and self.execution.precision == "fp16" else self.execution.precision
+        precision = decoder_precision(self.pipeline, self.execution)
         alone = replace(self.execution.split, guidance=1, ulysses=1, ring=1)
         execution = replace(self.execution, split=alone, precision=precision, mode=_uncompiled(self.execution))
         work = network_work(autoencoder.decoder, self.job.canvas(), self.job.batch, execution)
         moved = autoencoder.parameters * WIDTHS[precision] if self.execution.offload != "none" else 0.0
         return _Part("decode", "vae", 1.0, work, rates(self._accelerator, execution), execution, moved)
+
+
+def decoder_precision(pipeline: Pipeline, execution: Execution) -> str:
+    """Arithmetic of the autoencoder: its engine's own, FP32 where FP16 would overflow, else that of the run."""
+    if execution.decoder_precision:
+        return execution.decoder_precision
+    return "fp32" if pipeline.autoencoder.upcast and execution.precision == "fp16" else execution.precision
 
 
 def _uncompiled(execution: Execution) -> str:

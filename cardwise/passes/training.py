@@ -61,7 +61,7 @@ class TrainingStep:
         self.inside_rate = machines.inside.bytes_per_s * self._link_share(machines.inside)
         self.network_rate = machines.network_bytes_per_s * efficiency.network
         if layout.offload != "none" and machines.host_bytes_per_s is None:
-            raise CannotRun(f"{accelerator.name} has no memory of a host to offload to", "leave out --offload")
+            raise CannotRun(f"{accelerator.name} has no memory of a host to offload to", "leave out --offload-states")
         self.host_rate = (machines.host_bytes_per_s or 1.0) * efficiency.offload
 
     def _link_share(self, link: Link) -> float:

@@ -206,7 +206,7 @@ def option(question: RunQuestion, card: Accelerator, made: Execution, replicas: 
     knowledge = run_knowledge(card, made)
 
     def around(value: float) -> Estimate:
-        return run_estimate(value, question.pipeline.task, made.mode, knowledge)
+        return run_estimate(value, question.pipeline.task, knowledge)
 
     per_hour = around(HOUR / seconds * job.batch * replicas)
     return RunOption(

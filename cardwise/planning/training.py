@@ -8,13 +8,14 @@ from typing import Any
 
 from cardwise.answer import Refusal
 from cardwise.catalogue.links import node
-from cardwise.errors import CardwiseError
+from cardwise.errors import CannotRun, CardwiseError
 from cardwise.hardware import Accelerator
 from cardwise.laws import training as law
 from cardwise.laws.training_memory import state_bytes, trained_parameters
 from cardwise.planning.training_asking import TrainingQuestion
 from cardwise.planning.training_evaluate import evaluate, rate_of
 from cardwise.planning.training_layouts import Settled, counts, recipe_of, settled, split_reason
+from cardwise.planning.training_nearest import nearest
 from cardwise.planning.training_verdict import card_verdicts, verdict, verdict_zh
 from cardwise.quantities import gib
 from cardwise.training import Recipe
@@ -34,8 +35,9 @@ def plan_training(question: TrainingQuestion) -> TrainingAnswer:
     for asked, card in question.cards:
         try:
             found, refused = options_of(question, card, asked)
-        except CardwiseError as error:  # a card of which a needed fact is missing
-            found, refused = [], [Refusal(card.name, asked or 1, question.precision, "", error.message, "")]
+        except CardwiseError as error:  # a card that lacks the arithmetic, or of which a needed fact is missing
+            reason, fix = (error.reason, error.fix) if isinstance(error, CannotRun) else (error.message, "")
+            found, refused = [], [Refusal(card.name, asked or 1, question.precision, "", reason, fix)]
         options += found
         refusals += refused
     return answered(question, options, refusals)
@@ -44,6 +46,8 @@ def plan_training(question: TrainingQuestion) -> TrainingAnswer:
 def options_of(question: TrainingQuestion, card: Accelerator, asked: int | None) -> tuple[list[TrainingOption], list[Refusal]]:
     """Options of one card: the count asked for, or the smallest that holds the model."""
     card.peak("bf16", "fp16", "fp32")
+    if question.precision == "fp8" and "fp8" not in card.peaks:
+        raise CannotRun(f"{card.name} has no fp8 arithmetic", "take --precision bf16")
     refusals: list[Refusal] = []
     tried: list[Settled] = []
     for count in (asked,) if asked is not None else counts(card, question):
@@ -69,7 +73,8 @@ def fastest(question: TrainingQuestion, card: Accelerator, fitting: Iterable[Set
         if key not in best or rate > best[key][0]:
             best[key] = (rate, one)
     ordered = sorted(best.values(), key=lambda pair: (-pair[0], pair[1].layout.model_parallel))
-    return [evaluate(question, card, one) for _, one in ordered[:KEPT]]
+    first, *others = (evaluate(question, card, one) for _, one in ordered[:KEPT])
+    return [replace(first, evidence=nearest(question.architecture, first)), *others]
 
 
 def invalid(question: TrainingQuestion, card: Accelerator, count: int) -> Refusal:
@@ -196,7 +201,7 @@ def answered(question: TrainingQuestion, options: list[TrainingOption], refusals
         optimizer=optimizer.name,
         precision=question.precision,
         state_bytes=states,
-        flops_per_token=law.model_flops(model, question.sequence) * law.products_factor(question.method == "full", False) / 3.0,
+        flops_per_token=law.model_flops(model, question.sequence) * law.needed_share(question.method == "full"),
         options=tuple(options),
         refusals=tuple(refusals),
         by_cost=rank(lambda option: (usd(option), option.days.likely)),

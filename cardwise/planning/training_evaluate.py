@@ -57,7 +57,7 @@ def evaluate(question: TrainingQuestion, card: Accelerator, one: Settled) -> Tra
     days = whole.inverse().scaled(law.run_seconds(question.tokens, 1.0, lost) / DAY)
     peak = card.peaks.get("fp8", 0.0) if question.precision == "fp8" else 0.0
     peak = peak or card.peak("bf16", "fp16", "fp32")
-    needed, done = (law.products_factor(question.method == "full", again) / 3.0 for again in (False, layout.recompute == "full"))
+    needed, done = (law.needed_share(question.method == "full", again) for again in (False, layout.recompute == "full"))
     a_token = law.model_flops(question.architecture, question.sequence) / peak
     wire = step.machines.inside.name if layout.cards > 1 else "one card"
     if layout.cards > step.machines.cards:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cardwise.reports.records import Record, assumptions, document, estimate, refusal
+from cardwise.reports.records import Record, assumptions, document, estimate, evidence, refusal
 from cardwise.training import TrainingLayout, TrainingMemory
 from cardwise.training_answer import CardVerdict, RunCost, Scaling, TrainingAnswer, TrainingOption
 
@@ -60,6 +60,7 @@ def option(one: TrainingOption) -> Record:
         "days": estimate(one.days),
         "cost": cost(one.cost),
         "basis": {"knowledge": one.basis.knowledge, "cases": one.basis.cases, "text": one.basis.text},
+        "evidence": None if one.evidence is None else evidence(one.evidence),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from cardwise.quantities import HOUR
 from cardwise.reports.table import Column, table, wrapped
-from cardwise.reports.words import Words, gibibytes, interval, number, parameters, words
+from cardwise.reports.words import Words, gibibytes, interval, measured_line, number, parameters, words
 from cardwise.training_answer import CardVerdict, TrainingAnswer, TrainingOption
 
 LAYOUTS_SHOWN = 2
@@ -27,7 +27,7 @@ def training_text(answer: TrainingAnswer, lang: str = "en", width: int = 120, fu
     if best:
         blocks += [memory(best, say, width), time(best, say, width), scaling(answer, say, width)]
     blocks += [card_verdicts(answer, say, width), refused(answer, say, width), failures(best, say, width)]
-    blocks += [basis(best, say, width), prices(best, say, width), assumed(answer, say, width)]
+    blocks += [nearby(best, say, width), basis(best, say, width), prices(best, say, width), assumed(answer, say, width)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
@@ -157,6 +157,14 @@ def refused(answer: TrainingAnswer, say: Words, width: int) -> str:
 def failures(best: Sequence[TrainingOption], say: Words, width: int) -> str:
     lines = [say("train_failures", name=one.name, hours=number(one.failure_s / HOUR), share=f"{one.lost_share:.1%}") for one in best]
     return section(say("train_failures_head"), lines, width)
+
+
+def nearby(best: Sequence[TrainingOption], say: Words, width: int) -> str:
+    """The measured run nearest to the fastest layout of each card, with the factor between prediction and measurement there."""
+    lines = [
+        say("evidence_of", cards=one.layout.accelerator, case=measured_line(one.evidence, say)) for one in best if one.evidence is not None
+    ]
+    return section(say("evidence_title"), lines, width)
 
 
 def basis(best: Sequence[TrainingOption], say: Words, width: int) -> str:

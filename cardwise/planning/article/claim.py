@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, Literal
 
-Verdict = Literal["right", "roughly", "wrong", "cannot be checked", "not yet"]
+Verdict = Literal["right", "roughly", "wrong", "cannot be checked"]
 VERDICTS_ZH: Mapping[str, str] = {
     "right": "正确",
     "roughly": "大致正确",
     "wrong": "错误",
     "cannot be checked": "无法核对",
-    "not yet": "尚未回答",
 }
 Row = tuple[str, ...]
 

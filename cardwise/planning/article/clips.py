@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
+from cardwise.calibration.cases import case_of
+from cardwise.calibration.run_cases import run_rows
+from cardwise.calibration.validate import predict
 from cardwise.catalogue.article import article
 from cardwise.catalogue.diffusion_engines import pipeline_engine
 from cardwise.hardware import Accelerator
@@ -12,6 +16,7 @@ from cardwise.laws.pipeline_memory import StageMemory, peak
 from cardwise.planning.article.ask import cards
 from cardwise.planning.article.cells import in_gib, interval, number, table
 from cardwise.planning.article.claim import Found, Row, Table, Verdict
+from cardwise.planning.run_nearest import described
 from cardwise.planning.run_question import RunQuestion, run_question
 from cardwise.planning.run_search import WAYS, execution, memory, option
 from cardwise.quantities import GIB
@@ -77,13 +82,53 @@ def stages_table(found: list[ClipWay]) -> Table:
     return table("Seconds by stage, quickest way", "各阶段秒数,最快方式", header, ("模型", "阶段", "组件", "次数", "秒", "瓶颈"), rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Runs of one source that differ in nothing that is predicted: their metric, values, and the prediction."""
+
+    text: str
+    metric: str
+    values: tuple[float, ...]
+    predicted: float | None
+
+
+def published() -> list[Measured]:
+    """What sources measured of these models on one card, speed and memory."""
+    wanted = {(entry["model"], entry["weights"]) for entry in article()["clips"]["models"]}
+    rows = [row for row in run_rows() if (row["model"], row["weights"]) in wanted and (row["count"] or "1") == "1"]
+    found: dict[tuple[str, str, float | None], list[float]] = {}
+    for one, guess in zip(rows, predict([case_of(row) for row in rows]), strict=True):
+        text = described(one).replace("THUDM/", "") + (f", {one['notes']}" if one["notes"] else "")
+        found.setdefault((text, one["metric"], guess.predicted), []).append(float(one["value"]))
+    return sorted((Measured(*key[:2], tuple(values), key[2]) for key, values in found.items()), key=lambda one: (one.metric, one.text))
+
+
+def published_table() -> Table:
+    """Published runs beside what is predicted there."""
+    rows = [(one.text, one.metric, spread(one.values), number(one.predicted)) for one in published()]
+    header, header_zh = ("run", "metric", "measured", "predicted"), ("测试", "指标", "实测", "预测")
+    return table("Published runs of these models on one card", "公开的单卡实测", header, header_zh, rows)
+
+
+def spread(values: tuple[float, ...]) -> str:
+    """`31.7 to 34.0`."""
+    low, high = number(min(values)), number(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def memory_factor() -> float:
+    """Median of measured / predicted peaks of the published runs."""
+    peaks = [value / one.predicted for one in published() if one.metric == "peak_mem_gib" and one.predicted for value in one.values]
+    return median(peaks)
+
+
 def clips() -> Found:
     """R2: every model of the family that is named, each in all ways."""
     small = cards()[0]
     said: dict[str, Any] = article()["clips"]
     rows: list[Row] = []
     quickest: list[ClipWay] = []
-    values: dict[str, float | str] = {"card": small.name, "usable_gib": small.usable_bytes / GIB}
+    values: dict[str, float | str] = {"card": small.name, "usable_gib": small.usable_bytes / GIB, "memory_factor": memory_factor()}
     sources: list[str] = [small.source]
     for entry in said["models"]:
         question = run_question(entry["model"], f"1x {small.name}", engine="diffusers")
@@ -115,4 +160,9 @@ def clips() -> Found:
     title = f"Memory by stage on one {small.name} ({in_gib(small.usable_bytes)} GiB usable), and seconds a clip"
     title_zh = f"单张 {small.name}(可用 {in_gib(small.usable_bytes)} GiB)各阶段显存与每段秒数"
     verdict: Verdict = "right" if len(quickest) == len(said["models"]) else "roughly" if quickest else "wrong"
-    return Found(verdict, values, (table(title, title_zh, header, header_zh, rows), stages_table(quickest)), tuple(dict.fromkeys(sources)))
+    return Found(
+        verdict,
+        values,
+        (table(title, title_zh, header, header_zh, rows), stages_table(quickest), published_table()),
+        tuple(dict.fromkeys(sources)),
+    )

@@ -28,7 +28,7 @@ def scores_table() -> Table:
     rows: list[Row] = []
     for score in printed():
         generations = " ".join(dict.fromkeys(accelerators()[name].generation for name in named(score.accelerator)))
-        value = f"{number(score.score, 4)} x {score.ratio_to}" if score.ratio_to else number(score.score, 4)
+        value = f"{number(score.score)} x {score.ratio_to}" if score.ratio_to else number(score.score, 4)
         version = score.version or UNKNOWN
         rows.append(
             (score.benchmark, version, score.accelerator, value, tera(fp32(score)), generations, score.measured or UNKNOWN, score.notes)

@@ -31,7 +31,7 @@ def per_watt(option: Option) -> float | None:
 
 def ranked(values: dict[str, float | None]) -> dict[str, int]:
     """Places by value, 1 for the largest; cards without a value have none."""
-    order = sorted((name for name, value in values.items() if value is not None), key=lambda name: -(values[name] or 0.0))
+    order = sorted((name for name, value in values.items() if value is not None), key=lambda name: (-(values[name] or 0.0), name))
     return {name: place for place, name in enumerate(order, 1)}
 
 

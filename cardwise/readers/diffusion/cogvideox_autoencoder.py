@@ -118,6 +118,7 @@ def read_cogvideox_autoencoder(fields: Fields) -> Autoencoder:
         side=side,
         stride=stride,
         channels=latents,
+        tile=(fields.integer("sample_width", default=720) // 2, fields.integer("sample_height", default=480) // 2),  # __init__ halves them
     )
 
 

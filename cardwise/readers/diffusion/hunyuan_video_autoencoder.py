@@ -88,6 +88,7 @@ def read_hunyuan_video_autoencoder(fields: Fields) -> Autoencoder:
         side=side,
         stride=stride,
         channels=latents,
+        tile=(256, 256),  # tile_sample_min_width and _height, which no field states
     )
 
 

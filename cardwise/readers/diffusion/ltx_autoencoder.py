@@ -110,6 +110,7 @@ def read_ltx_autoencoder(fields: Fields) -> Autoencoder:
         side=encoder.side,
         stride=encoder.stride,
         channels=latents,
+        tile=(512, 512),  # tile_sample_min_width and _height, which no field states
     )
 
 

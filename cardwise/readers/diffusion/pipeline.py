@@ -47,6 +47,7 @@ def read_pipeline(id: str, components: Mapping[str, Fields], rule: Fields) -> Pi
         max_frames=rule.integer("max_frames", high=MOST_FRAMES) if rule.has("max_frames") else None,
         source=rule.text("source", default=rule.source),
         notes=rule.text("notes", default=""),
+        checkpoint=rule.text("checkpoint", default=""),
     )
 
 

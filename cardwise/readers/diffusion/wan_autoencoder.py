@@ -139,6 +139,7 @@ def _read(name: str, fields: Fields, inputs: int, outputs: int) -> Autoencoder:
         side=side,
         stride=stride,
         channels=latents,
+        tile=(256, 256),  # tile_sample_min_width and _height, which no field states
     )
 
 
