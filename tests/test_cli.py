@@ -26,6 +26,7 @@ OUTPUTS = {
     "plan": ["plan", "llama-2-70b", "--cards", THREE, "--concurrency", "8", "--input", "3840"],
     "plan-zh": ["plan", "llama-2-70b", "--cards", THREE, "--concurrency", "8", "--input", "3840", "--lang", "zh"],
     "plan-limits": ["plan", "llama-3.1-8b", "--cards", "RTX 4090", "--rate", "12", "--ttft", "1000", "--tpot", "50", "--weights", "bf16"],
+    "plan-chart": ["plan", "llama-3.1-8b", "--cards", "RTX 4090, H100 SXM", "--concurrency", "8", "--weights", "bf16", "--chart"],
     "plan-refused": ["plan", "llama-2-70b", "--cards", "1x RTX 4090", "--weights", "bf16"],
     "explain": ["explain", "llama-3.1-8b", "--cards", "2x RTX 4090", "--tp", "2", "--weights", "bf16", "--concurrency", "8"],
     "explain-refused": ["explain", "llama-2-70b", "--cards", "1x RTX 4090", "--lang", "zh"],
@@ -42,6 +43,19 @@ OUTPUTS = {
         "60",
         "--ttft",
         "500",
+    ],
+    "simulate-chart": [
+        "simulate",
+        "llama-3.1-8b",
+        "--cards",
+        "1x RTX 4090",
+        "--weights",
+        "bf16",
+        "--rate",
+        "3",
+        "--requests",
+        "60",
+        "--chart",
     ],
     "train": ["plan", "llama-2-7b", "--train", "--cards", THREE],
     "train-zh": ["plan", "llama-2-7b", "--train", "--cards", "RTX 4090, 8x H100 SXM", "--tokens", "300B", "--lang", "zh"],
@@ -93,7 +107,8 @@ def test_whole_output(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("columns", [60, 80])
 def test_no_line_is_wider_than_the_terminal(columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    for arguments in (OUTPUTS["plan"], OUTPUTS["explain"], OUTPUTS["cards-rank"], OUTPUTS["simulate"], OUTPUTS["train"]):
+    for name in ("plan", "plan-chart", "explain", "cards-rank", "simulate-chart", "train"):
+        arguments = OUTPUTS[name]
         assert run(arguments) == 0
         text = capsys.readouterr().out
         assert max(len(line) for line in text.splitlines() if "http" not in line and "@" not in line) <= columns

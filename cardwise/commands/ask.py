@@ -45,12 +45,16 @@ def plan(
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
     if facade.is_pipeline(model):
-        to.refuse(files, chart, "images and video")
+        to.refuse(Files(), chart, "images and video")
         if training.train:
             raise NotSupported(f"training is predicted for language models; {model} makes pictures: ask without --train")
         refuse_training(training)
         asked = run_options(model, load, choice, picture, money)
-        return print_run(facade.plan_run(model, cards, budget_usd_per_hour=budget_usd_per_hour, **asked), form, full)
+        files_too = to.wanted(files)
+        pictures = facade.plan_run(model, cards, budget_usd_per_hour=budget_usd_per_hour, **asked)
+        if files_too:
+            to.write_run(pictures, files, lang)
+        return print_run(pictures, form, full)
     check_language_model(model, picture)
     if training.train:
         to.refuse(files, chart, "training")
@@ -98,8 +102,11 @@ def explain(
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
     if facade.is_pipeline(model):
-        to.refuse(files, False, "images and video")
-        return print_run_explained(facade.explain_run(model, cards, **run_options(model, load, choice, picture, money)), form)
+        files_too = to.wanted(files)
+        way = facade.explain_run(model, cards, **run_options(model, load, choice, picture, money))
+        if files_too:
+            to.write_run_explained(way, files, lang)
+        return print_run_explained(way, form)
     check_language_model(model, picture)
     files_too = to.wanted(files)
     explained = facade.explain(model, cards, **given(load, choice, money, sources))

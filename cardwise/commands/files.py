@@ -7,10 +7,10 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cardwise import __version__
 from cardwise.commands.options import Files
@@ -19,8 +19,10 @@ from cardwise.errors import BadInput, NotSupported
 if TYPE_CHECKING:
     from cardwise.deployment import Deployment
     from cardwise.planning.detail import Detail, Report
+    from cardwise.planning.run_explain import RunExplanation
     from cardwise.reports.charts import Spec
-    from cardwise.reports.html_report import Passport
+    from cardwise.reports.html_page import Passport
+    from cardwise.run_answer import RunAnswer
 
 ASKED: ContextVar[tuple[str, ...]] = ContextVar("ASKED", default=())
 """The arguments of this call, for the report to repeat."""
@@ -55,30 +57,47 @@ def check_path(option: str, path: Path) -> None:
 
 def write_plan(report: Report, files: Files, lang: str) -> None:
     """The files of `plan`."""
-    from cardwise.reports import charts
     from cardwise.reports.html_report import plan_report
 
-    made: dict[Path, bytes] = {}
-    if files.svg or files.png:
-        if not report.answer.options:
-            raise NotSupported(f"nothing runs, so that there is nothing to draw: {report.answer.verdict} --html writes the refusals")
-        pictures(charts.sheet({"pareto": report.answer, "memory-of-layouts": report.answer}, lang=lang), files, made)
-    if files.html:
-        how = [commands_of(one) for one in report.details]
-        made[files.html] = plan_report(report, how, passport(), lang).encode("utf-8")
-    write_files(made, lang)
+    answer = report.answer
+    drawn = {"pareto": answer, "memory-of-layouts": answer} if answer.options else {}
+    how = [commands_of(one) for one in report.details]
+    written(drawn, answer.verdict, lambda: plan_report(report, how, passport(), lang), files, lang)
 
 
 def write_explained(one: Detail, files: Files, lang: str) -> None:
     """The files of `explain`."""
-    from cardwise.reports import charts
     from cardwise.reports.html_report import FIRST, drawable, explain_report
+
+    written(drawable(one, FIRST), "", lambda: explain_report(one, commands_of(one), passport(), lang), files, lang)
+
+
+def write_run(answer: RunAnswer, files: Files, lang: str) -> None:
+    """The files of `plan` for images and video."""
+    from cardwise.reports.html_run_report import run_drawable, run_report
+
+    written(run_drawable(answer), answer.verdict, lambda: run_report(answer, passport(), lang), files, lang)
+
+
+def write_run_explained(explained: RunExplanation, files: Files, lang: str) -> None:
+    """The files of `explain` for images and video."""
+    from cardwise.reports.html_run_report import drawable, run_explain_report
+
+    verdict = explained.answer.verdict
+    written(drawable(explained), verdict, lambda: run_explain_report(explained, passport(), lang), files, lang)
+
+
+def written(drawn: Mapping[str, Any], verdict: str, html: Callable[[], str], files: Files, lang: str) -> None:
+    """Makes every file asked for and then writes them. Raises NotSupported for a picture of nothing."""
+    from cardwise.reports import charts
 
     made: dict[Path, bytes] = {}
     if files.svg or files.png:
-        pictures(charts.sheet(drawable(one, FIRST), lang=lang), files, made)
+        if not drawn:
+            raise NotSupported(f"nothing runs, so that there is nothing to draw: {verdict} --html writes the refusals")
+        pictures(charts.sheet(drawn, lang=lang), files, made)
     if files.html:
-        made[files.html] = explain_report(one, commands_of(one), passport(), lang).encode("utf-8")
+        made[files.html] = html().encode("utf-8")
     write_files(made, lang)
 
 
@@ -106,7 +125,7 @@ def commands_of(one: Detail) -> Deployment | None:
 
 
 def passport() -> Passport:
-    from cardwise.reports.html_report import Passport
+    from cardwise.reports.html_page import Passport
 
     return Passport(__version__, datetime.date.today().isoformat(), shlex.join(["cardwise", *question_of(ASKED.get())]))
 

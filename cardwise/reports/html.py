@@ -7,6 +7,7 @@ from html import escape
 
 from cardwise.answer import Answer
 from cardwise.reports.plan_text import assumed, basis, chosen, columns, head, prices, refused, unknown
+from cardwise.reports.table import Column
 from cardwise.reports.words import Words, words
 
 STYLE = (
@@ -41,9 +42,13 @@ def table(answer: Answer, say: Words, rows: Sequence[int] | None = None) -> str:
     rows = chosen(answer) if rows is None else rows
     if not rows:
         return ""
-    drawn = columns(answer, rows, say, named=True)
+    return f"{grid(columns(answer, rows, say, named=True))}<p>{escape(say('pareto'))}</p>"
+
+
+def grid(drawn: Sequence[Column]) -> str:
+    """Columns as a table."""
     header = "".join(f'<th class="{column.align}">{escape(column.heading)}</th>' for column in drawn)
     lines = []
-    for index in range(len(rows)):
+    for index in range(len(drawn[0].cells)):
         lines.append("<tr>" + "".join(f'<td class="{column.align}">{escape(column.cells[index])}</td>' for column in drawn) + "</tr>")
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{''.join(lines)}</tbody></table><p>{escape(say('pareto'))}</p>"
+    return f"<table><thead><tr>{header}</tr></thead><tbody>{''.join(lines)}</tbody></table>"

@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from cardwise.answer import Answer, Option
 from cardwise.deployment import Deployment
 from cardwise.planning.detail import Detail, Report
-from cardwise.reports import charts, explain_text, plan_text
+from cardwise.reports import explain_text, plan_text
 from cardwise.reports.charts.pareto import ranks
-from cardwise.reports.charts.picture import inline, recoloured
 from cardwise.reports.html import table
+from cardwise.reports.html_page import WIDE, Passport, chart, listed, page, paragraph, section, titled, verdict_block
 from cardwise.reports.words import Words, interval, layout_words, words
 
-WIDE = 10_000
-"""Columns of a text whose lines are to stay whole."""
-WIDTH = 760
-"""Pixels of a chart's plot."""
 ROWS = 40
 """Layouts of the table at most."""
-SENTENCE = re.compile(r"(?<=[a-z)]\.) (?=[A-Z])|(?<=。)(?=.)")
 FIRST = ("memory", "decode", "prefill", "roofline", "load", "cost")
 """Charts of the layout of least cost; the others have those that say how they differ."""
 OTHERS = ("decode", "load", "cost")
-
-
-@dataclass(frozen=True, slots=True)
-class Passport:
-    """How a report came about: version, date, and the command that makes it again."""
-
-    version: str
-    date: str
-    command: str
 
 
 def plan_report(report: Report, deployments: Sequence[Deployment | None], passport: Passport, lang: str = "en") -> str:
@@ -53,7 +35,7 @@ def plan_report(report: Report, deployments: Sequence[Deployment | None], passpo
         option = one.explanation.option
         best = next((say(key) for key, order in ranks(answer) if order and answer.options[order[0]] is option), "")
         title = say("report_detail", best=best, name=layout_words(one.explanation.layout, say))
-        parts.append(section(title, detail(one, how, say, FIRST if index == 0 else OTHERS)))
+        parts.append(section(title, detail(one, how, say, FIRST if index == 0 else OTHERS, index)))
     if answer.options:
         parts.append(section(say("report_memory"), chart("memory-of-layouts", answer, say)))
     for text in (plan_text.nearby, plan_text.basis, plan_text.assumed, plan_text.unknown):
@@ -83,9 +65,9 @@ def ranked(answer: Answer, say: Words) -> str:
     return f'<div class="wide" tabindex="0">{table(answer, say, rows)}</div>{note}'
 
 
-def detail(one: Detail, how: Deployment | None, say: Words, names: Sequence[str]) -> str:
+def detail(one: Detail, how: Deployment | None, say: Words, names: Sequence[str], place: int = 0) -> str:
     """Charts of one layout, and its commands."""
-    drawn = [chart(name, facts, say) for name, facts in drawable(one, names).items()]
+    drawn = [chart(name, facts, say, place) for name, facts in drawable(one, names).items()]
     return "".join(drawn) + (commands(one.explanation.option, how, say) if one.explanation.option else "")
 
 
@@ -139,56 +121,3 @@ def tile(title: str, option: Option, answer: Answer, say: Words) -> str:
     figures = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
     name = escape(layout_words(option.layout, say))
     return f'<section class="top"><h2>{escape(title)}</h2><strong>{name}</strong><dl>{figures}</dl></section>'
-
-
-def chart(name: str, facts: Any, say: Words) -> str:
-    """A chart as a figure whose text a screen reader reads."""
-    made = charts.spec(name, facts, lang=say.lang, width=WIDTH)
-    return f'<figure class="chart">{inline(charts.svg(made), str(made.get("description", "")))}</figure>'
-
-
-def verdict_block(verdict: str, facts: str) -> str:
-    """The first sentence large, the others below it, then what was asked."""
-    first, *rest = SENTENCE.split(verdict)
-    said = f'<p class="verdict">{escape(first)}</p>' + "".join(f'<p class="quiet">{escape(sentence)}</p>' for sentence in rest)
-    return said + "".join(f'<p class="quiet">{escape(line)}</p>' for line in facts.splitlines() if line)
-
-
-def section(title: str, body: str) -> str:
-    """A heading with what is below it; nothing without a body."""
-    return f"<section><h2>{escape(title)}</h2>{body}</section>" if body else ""
-
-
-def titled(text: str) -> str:
-    """A text of the terminal's report, whose first line is its title, as a section with a list."""
-    return section(text.partition("\n")[0], listed(text))
-
-
-def listed(text: str) -> str:
-    """The lines below the title as a list."""
-    lines = [line.strip() for line in text.splitlines()[1:] if line.strip()]
-    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>" if lines else ""
-
-
-def paragraph(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
-
-
-def page(title: str, parts: Sequence[str], passport: Passport, say: Words) -> str:
-    """The whole document."""
-    made = escape(say("report_made", version=passport.version, date=passport.date))
-    body = "\n".join(part for part in parts if part)
-    return (
-        f'<!doctype html>\n<html lang="{"zh-Hans" if say.chinese else "en"}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{style()}</style>\n</head>\n<body>\n<main>\n"
-        f'<p class="kicker">{escape(say("report_kicker"))}</p>\n<h1>{escape(title)}</h1>\n{body}\n'
-        f'<footer><p class="quiet">{made}</p><pre>{escape(passport.command)}</pre></footer>\n</main>\n</body>\n</html>\n'
-    )
-
-
-@lru_cache(maxsize=1)
-def style() -> str:
-    """The page's rules, and the charts' colours in the dark."""
-    rules = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-    return f"{rules}@media screen and (prefers-color-scheme:dark){{{recoloured('.chart')}}}\n"

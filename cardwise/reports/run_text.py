@@ -131,12 +131,17 @@ def stages(answer: RunAnswer, say: Words, width: int) -> str:
 
 def needs(answer: RunAnswer, say: Words, width: int) -> str:
     """Memory by precision and way of keeping weights."""
+    return f"{wrapped(say('run_needs_head'), width)}\n{table(needs_columns(answer, say), width)}"
+
+
+def needs_columns(answer: RunAnswer, say: Words) -> list[Column]:
+    """The same as columns."""
 
     def cell(need: MemoryNeed, stage: str) -> str:
         found = next((peak.total_bytes for peak in need.memory if peak.stage == stage), None)
         return UNKNOWN if found is None else f"{found / GIB:,.1f}"
 
-    made = [
+    return [
         Column(say("weights"), tuple(need.weights for need in answer.needs), "left", True),
         Column(say("run_offload"), tuple(way(need.offload, need.decoder, say) for need in answer.needs), "left", True),
         *(Column(say(f"run_{stage}"), tuple(cell(need, stage) for need in answer.needs)) for stage in STAGES),
@@ -146,7 +151,6 @@ def needs(answer: RunAnswer, say: Words, width: int) -> str:
             "left",
         ),
     ]
-    return f"{wrapped(say('run_needs_head'), width)}\n{table(made, width)}"
 
 
 def refused(answer: RunAnswer, say: Words, width: int) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cardwise.planning.article.claim import Claim
     from cardwise.planning.compare import Comparison
     from cardwise.planning.explain import Explanation
+    from cardwise.planning.run_explain import RunExplanation
+    from cardwise.run_answer import RunAnswer
 
 T = TypeVar("T")
 Record = dict[str, Any]
@@ -33,7 +35,7 @@ SHARED_WITH_PICTURES = frozenset(
 
 
 RECENT = 12
-QUESTION = ("model", "described", "cards", "options", "rank")
+QUESTION = ("model", "described", "cards", "options", "picture", "rank")
 """What of a request decides the library's answer."""
 _recent: OrderedDict[str, Any] = OrderedDict()
 
@@ -81,10 +83,14 @@ def plan(said: Said, progress: Progress) -> Record:
     if name is not None:
         from cardwise.reports.run_records import run_record
 
-        return run_record(facade.plan_run(name, said.get("cards"), progress, **run_options(said)))
+        return run_record(planned_run(name, said, progress))
     from cardwise.reports.records import plan_record
 
     return plan_record(planned(said, progress))
+
+
+def planned_run(name: str, said: Said, progress: Progress) -> RunAnswer:
+    return kept("run", said, lambda: facade.plan_run(name, said.get("cards"), progress, **run_options(said)))
 
 
 def planned(said: Said, progress: Progress) -> Answer:
@@ -96,10 +102,14 @@ def explain(said: Said, progress: Progress) -> Record:
     if name is not None:
         from cardwise.reports.run_records import run_explain_record
 
-        return run_explain_record(facade.explain_run(name, said["cards"], **run_options(said)))
+        return run_explain_record(explained_run(name, said))
     from cardwise.reports.layout_records import explain_record
 
     return explain_record(explained(said))
+
+
+def explained_run(name: str, said: Said) -> RunExplanation:
+    return kept("explain-run", said, lambda: facade.explain_run(name, said["cards"], **run_options(said)))
 
 
 def explained(said: Said) -> Explanation:
@@ -201,6 +211,8 @@ Facts = tuple[str, str, Any, dict[str, Any]]
 
 def chart_facts(name: str, said: Said, progress: Progress) -> list[Facts]:
     """(label, chart, what it draws, options) of everything that one name of a request stands for. Raises BadInput for what is not there."""
+    if name.startswith("run-"):
+        return run_facts(name, said, progress)
     if name == "pareto":
         return [(name, name, planned(said, progress), {})]
     if name in ("memory", "decode", "prefill", "roofline"):
@@ -222,6 +234,19 @@ def chart_facts(name: str, said: Said, progress: Progress) -> list[Facts]:
 
         return [(one.id, "claim", one, {}) for one in claims() if has_chart(one)]
     return accuracy_facts(name, said["by"])
+
+
+def run_facts(name: str, said: Said, progress: Progress) -> list[Facts]:
+    """The charts of a pipeline of images or video: of all ways, or of the best one of a kind of card."""
+    pipeline = pipeline_of(said)
+    if pipeline is None:
+        raise BadInput(f"{name} is a chart of models of images and video")
+    if name == "run-pareto":
+        return [(name, name, planned_run(pipeline, said, progress), {})]
+    way = explained_run(pipeline, said)
+    if way.option is None:
+        raise BadInput("no way of this kind runs")
+    return [(name, name, way if name == "run-pass" else way.option, {})]
 
 
 def accuracy_facts(name: str, by: str) -> list[Facts]:

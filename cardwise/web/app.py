@@ -196,7 +196,7 @@ def _questions(app: FastAPI, pool: Pool) -> None:
         said = {"model": body.model, **_said(body), **look}
         if SLOW_CHARTS & set(body.charts):
             said["cards"] = body.cards or "all"
-        elif body.cards is None and not {"pareto", "accuracy", "coverage"} & set(body.charts):
+        elif body.cards is None and not {"pareto", "run-pareto", "accuracy", "coverage"} & set(body.charts):
             return JSONResponse({"error": "cards: name one kind of card; these charts are of one layout"}, 422)
         return await _answer(request, pool, "charts", said, bool(SLOW_CHARTS & set(body.charts)) or _heavy(body.cards))
 

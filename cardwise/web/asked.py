@@ -124,8 +124,9 @@ class CardsAsked(Asked):
 
 
 CHARTS = Literal[
-    "pareto", "memory", "decode", "prefill", "roofline", "load", "cost", "over-time", "ranking", "claims", "accuracy", "coverage"
-]
+    "pareto", "memory", "decode", "prefill", "roofline", "load", "cost", "over-time", "run-pareto", "run-stages", "run-memory", "run-pass",
+    "ranking", "claims", "accuracy", "coverage",
+]  # fmt: skip
 
 
 class ChartsAsked(Asked):
@@ -138,6 +139,7 @@ class ChartsAsked(Asked):
     model: Name | None = "llama-3.1-8b"
     cards: Text | None = None
     budget_usd_per_hour: Number | None = None
+    picture: Picture | None = None
     rank: Name = ""
     by: Name = "source,metric"
 

@@ -13,6 +13,10 @@
     ranking             planning.compare.Comparison         cards.ranking             cards by any rank of compare_cards
     accuracy            calibration Scored rows, by=...     accuracy.accuracy         predicted against measured
     coverage            planning.shipped.Accuracy           accuracy.coverage         how often intervals hold, by group
+    run-pareto          run_answer.RunAnswer                runs.run_pareto           images and video: cost against pictures an hour
+    run-memory          run_answer.RunOption                runs.run_memory           the card at the peak of each stage
+    run-stages          run_answer.RunOption                runs.run_stages           waterfall of a run by stage
+    run-pass            planning.run_explain.RunExplanation runs.run_pass             waterfall of a denoiser's pass by operator
     claim               planning.article Claim              article.claim             the article's figure beside the right one
 
 They need the extra `charts` (Altair, vl-convert), which is loaded on the first call; without it NotSupported says how to install it.
@@ -47,6 +51,10 @@ CHARTS: Mapping[str, tuple[str, str]] = {
     "ranking": ("cards", "ranking"),
     "accuracy": ("accuracy", "accuracy"),
     "coverage": ("accuracy", "coverage"),
+    "run-pareto": ("runs", "run_pareto"),
+    "run-memory": ("runs", "run_memory"),
+    "run-stages": ("runs", "run_stages"),
+    "run-pass": ("runs", "run_pass"),
     "claim": ("article", "claim"),
 }
 

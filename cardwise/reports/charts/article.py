@@ -1,4 +1,5 @@
-"""A claim of the article as bars: its figure beside the right one. Which figures stand for a claim is data (article.toml, `chart`)."""
+"""A claim of the article as bars: its figure beside the right one. Which figures stand for a claim is data (article.toml, `chart`):
+a figure of the claim by name, or a value that the article prints."""
 
 from __future__ import annotations
 
@@ -25,15 +26,10 @@ def claim(one: Claim, pen: Pen) -> Any:
     alt, say = pen.alt, pen.say
     drawn = article()["claim"][one.id]["chart"]
     lang = "zh" if say.chinese else "en"
-    rows = [
-        {
-            "label": bar[lang],
-            "value": one.figure(bar["figure"]),
-            "text": significant(one.figure(bar["figure"])),
-            "who": say(f"chart_who_{bar['who']}"),
-        }
-        for bar in drawn["bars"]
-    ]
+    rows = []
+    for bar in drawn["bars"]:
+        value = float(bar["value"]) if "value" in bar else one.figure(bar["figure"])
+        rows.append({"label": bar[lang], "value": value, "text": significant(value), "who": say(f"chart_who_{bar['who']}")})
     names = [say(f"chart_who_{who}") for who, _ in WHO if any(bar["who"] == who for bar in drawn["bars"])]
     hues = [pen.color(hue) for who, hue in WHO if any(bar["who"] == who for bar in drawn["bars"])]
     color = alt.Color("who:N", title=None, scale=alt.Scale(domain=names, range=hues))

@@ -6,7 +6,7 @@ from typing import Any
 
 from cardwise.planning.cost_curve import CostCurve
 from cardwise.quantities import significant
-from cardwise.reports.charts.pareto import logarithmic
+from cardwise.reports.charts.frontier import logarithmic
 from cardwise.reports.charts.pen import BLUE, GREEN, GREY, NUMBER, ORANGE, Pen
 from cardwise.reports.charts.places import Axis
 from cardwise.reports.words import layout_words

@@ -40,7 +40,7 @@ class Theme:
 THEMES: Mapping[str, Theme] = {
     "light": Theme(
         "light", "#1f2328", "#59636e", "#e4e7eb", "#ffffff", "#d3d9df",
-        ("#0072b2", "#d55e00", "#009e73", "#a8559b", "#8f7700", "#4ba3d9", "#6b7280", "#3f3f9f"),
+        ("#0072b2", "#d55e00", "#009e73", "#a8559b", "#8f7700", "#2f8cc9", "#6b7280", "#3f3f9f"),
     ),
     "dark": Theme(
         "dark", "#e6e9ee", "#a3adb8", "#2d333b", "#14171b", "#434c56",
@@ -48,8 +48,8 @@ THEMES: Mapping[str, Theme] = {
     ),
 }  # fmt: skip
 BLUE, ORANGE, GREEN, PURPLE, OLIVE, SKY, GREY, INDIGO = range(8)
-LIMITS = {"compute": ORANGE, "bandwidth": BLUE, "link": PURPLE, "launch": OLIVE}
-"""Colours of the four limits of an operator, in every chart that shows them."""
+LIMITS = {"compute": ORANGE, "bandwidth": BLUE, "memory": BLUE, "link": PURPLE, "launch": OLIVE, "host": OLIVE}
+"""Colours of the limits of an operator, in every chart that shows them. Runs of pictures call bandwidth memory, and launches the host."""
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 
 

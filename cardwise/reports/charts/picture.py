@@ -7,12 +7,15 @@ from html import escape
 
 from cardwise.reports.charts.pen import THEMES, module
 
+CLIPS = re.compile(r'(id="|url\(#)(clip\d+)')
 NAMESPACES = re.compile(r' xmlns(?::xlink)?="[^"]*"| version="1.1"')
 
 
-def inline(svg: str, description: str) -> str:
-    """SVG for the inside of an HTML page: one image with a text of its own, no namespaces, no size but its proportions."""
+def inline(svg: str, description: str, name: str) -> str:
+    """SVG for the inside of an HTML page: one image with a text of its own and no namespaces. `name`: of this picture alone in its page, for
+    pictures of one page share their ids."""
     head, _, rest = svg.partition(">")
+    rest = CLIPS.sub(rf"\1{name}-\2", rest)
     return f'{NAMESPACES.sub("", head)} role="img" aria-label="{escape(description)}">{rest}'
 
 

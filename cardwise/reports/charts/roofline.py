@@ -9,7 +9,7 @@ from cardwise.catalogue.formats import stored_format
 from cardwise.passes.batch import arithmetic
 from cardwise.planning.explain import Explanation, OperatorTime
 from cardwise.quantities import TERA, significant
-from cardwise.reports.charts.pareto import logarithmic
+from cardwise.reports.charts.frontier import logarithmic
 from cardwise.reports.charts.pen import BLUE, NUMBER, ORANGE, Pen
 from cardwise.reports.charts.places import LINE, Axis, placed
 from cardwise.reports.charts.steps import step_of_kind

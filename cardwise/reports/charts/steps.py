@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cardwise.errors import BadInput
@@ -9,6 +10,8 @@ from cardwise.planning.explain import Explanation, StepTime
 from cardwise.quantities import duration, significant
 from cardwise.reports.charts.pen import LIMITS, NUMBER, Pen
 
+LONG = 2.0
+"""Seconds from which on a time is told in seconds."""
 SEEN = 0.001
 """Share of a step from which on an operator group has a bar."""
 
@@ -34,46 +37,8 @@ def prefill(explanation: Explanation, pen: Pen) -> Any:
 
 
 def waterfall(step: StepTime, pen: Pen) -> Any:
-    """Bars that begin where the one before ends; the last is the whole step."""
-    alt, say = pen.alt, pen.say
-    rows: list[dict[str, Any]] = []
-    start = 0.0
-    for operator in step.operators:
-        share = operator.seconds / step.seconds
-        if share > SEEN:
-            text = f"{significant(operator.seconds * 1e3)} ms, {share:.0%}"
-            rows.append(
-                {
-                    "group": say.said(operator.group),
-                    "limit": operator.bound,
-                    "start": start * 1e3,
-                    "end": (start + operator.seconds) * 1e3,
-                    "text": text,
-                }
-            )
-        start += operator.seconds
-    rows.append({"group": say("chart_step"), "limit": "step", "start": 0.0, "end": start * 1e3, "text": f"{significant(start * 1e3)} ms"})
-    limits = [name for name in LIMITS if any(row["limit"] == name for row in rows)]
-    for row in rows:
-        row["name"] = say(row["limit"]) if row["limit"] in LIMITS else say("chart_step")
-    names = [say(name) for name in limits]
-    color = alt.Color(
-        "name:N",
-        title=say("bound_by"),
-        scale=alt.Scale(domain=[*names, say("chart_step")], range=[*(pen.color(LIMITS[name]) for name in limits), pen.theme.muted]),
-        legend=alt.Legend(columns=4, values=names),
-    )
-    x = alt.X(
-        "start:Q",
-        title=say("chart_ms_axis"),
-        axis=alt.Axis(format=NUMBER, tickCount=6),
-        scale=alt.Scale(domain=[0, start * 1e3 * 1.2], nice=False),
-    )
-    y = alt.Y("group:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False))
-    base = alt.Chart(alt.Data(values=rows))
-    tips = [alt.Tooltip("group:N", title=say("operators")), alt.Tooltip("text:N", title="ms"), alt.Tooltip("name:N", title=say("bound_by"))]
-    bar = base.mark_bar(height={"band": 0.72}).encode(x, y, alt.X2("end:Q"), color=color, tooltip=tips)
-    text = base.mark_text(align="left", dx=5).encode(alt.X("end:Q"), y, text="text:N")
+    """A step of an engine."""
+    say = pen.say
     title = say(
         f"step_{step.kind}",
         sequences=significant(step.sequences),
@@ -81,5 +46,43 @@ def waterfall(step: StepTime, pen: Pen) -> Any:
         seconds=duration(step.seconds),
         bound=say(step.bound),
     )
+    parts = [(say.said(operator.group), operator.seconds, operator.bound) for operator in step.operators]
+    return falling(parts, title, say("chart_step"), pen)
+
+
+def falling(parts: Sequence[tuple[str, float, str]], title: str, whole: str, pen: Pen) -> Any:
+    """Bars that begin where the one before ends, for parts of (name, seconds, limit); the last is the `whole`."""
+    alt, say = pen.alt, pen.say
+    total = sum(seconds for _, seconds, _ in parts)
+    unit, scale = ("s", 1.0) if total >= LONG else ("ms", 1e3)
+    rows: list[dict[str, Any]] = []
+    start = 0.0
+    for name, seconds, limit in parts:
+        if seconds / total > SEEN:
+            text = f"{significant(seconds * scale)} {unit}, {seconds / total:.0%}"
+            rows.append({"group": name, "limit": limit, "start": start * scale, "end": (start + seconds) * scale, "text": text})
+        start += seconds
+    rows.append({"group": whole, "limit": "", "start": 0.0, "end": total * scale, "text": f"{significant(total * scale)} {unit}"})
+    limits = [name for name in LIMITS if any(row["limit"] == name for row in rows)]
+    for row in rows:
+        row["name"] = say(row["limit"]) if row["limit"] else whole
+    names = [say(name) for name in limits]
+    color = alt.Color(
+        "name:N",
+        title=say("bound_by"),
+        scale=alt.Scale(domain=[*names, whole], range=[*(pen.color(LIMITS[name]) for name in limits), pen.theme.muted]),
+        legend=alt.Legend(columns=4, values=names),
+    )
+    x = alt.X(
+        "start:Q",
+        title=say("chart_ms_axis" if unit == "ms" else "chart_s_axis"),
+        axis=alt.Axis(format=NUMBER, tickCount=6),
+        scale=alt.Scale(domain=[0, total * scale * 1.2], nice=False),
+    )
+    y = alt.Y("group:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False))
+    base = alt.Chart(alt.Data(values=rows))
+    tips = [alt.Tooltip("group:N", title=say("operators")), alt.Tooltip("text:N", title=unit), alt.Tooltip("name:N", title=say("bound_by"))]
+    bar = base.mark_bar(height={"band": 0.72}).encode(x, y, alt.X2("end:Q"), color=color, tooltip=tips)
+    text = base.mark_text(align="left", dx=5).encode(alt.X("end:Q"), y, text="text:N")
     described = f"{title}: " + ", ".join(f"{row['group']} {row['text']}" for row in rows[:-1])
     return alt.layer(bar, text, title=pen.title(title), description=described).properties(width=pen.width, height=24 * len(rows))

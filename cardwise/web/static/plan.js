@@ -102,8 +102,10 @@ function problem(text, nearest = []) {
 }
 
 function show() {
+  detailing?.abort();
+  detailing = new AbortController();
   if (last.schema.startsWith("cardwise.run/")) {
-    pictures(result, last);
+    pictures(result, last, detailing.signal);
     return;
   }
   const order = orderOf(last);
@@ -120,8 +122,6 @@ function show() {
     notes(last),
     assumptions(last),
     reproduce());
-  detailing?.abort();
-  detailing = new AbortController();
   if (!top) return;
   place.append(h("h2", {}, t("web_pareto")));
   const chart = h("div", { class: "chart tall" });

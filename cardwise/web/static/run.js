@@ -1,24 +1,29 @@
 // The answer for models of images and video: the verdict, the ways that run, memory by precision, what cannot run.
 
+import { draw } from "./charts.js";
 import { h, replace } from "./dom.js";
 import { amount } from "./money.js";
 import { assumptions, basis, evidence, notes } from "./notes.js";
 import { body, command } from "./question.js";
 import { change, state } from "./state.js";
-import { names } from "./names.js";
 import { gib, number, ours, range, said, t } from "./words.js";
 
-const STAGES = ["encode", "denoise", "decode"];
-const stage = (name) => (STAGES.includes(name) ? t(`run_${name}`) : name === "overhead" ? t("web_overhead") : name);
+const CHARTS = ["run-stages", "run-memory", "run-pass"];
 const hourly = (answer) => (answer.task === "video" ? "web_clips_hour" : "web_images_hour");
 const price = (option) => (state.pay === "buy" ? option.usd_per_thousand_bought : option.usd_per_thousand_rented);
 
-export function pictures(result, answer) {
+export function pictures(result, answer, signal) {
   const order = state.goal === "speed" ? answer.by_speed : state.goal === "cards" ? [...answer.by_cost].sort((a, b) => answer.options[a].cards - answer.options[b].cards) : answer.by_cost;
   const top = answer.options[order[0]];
   const picked = answer.options[order.find((index) => key(answer.options[index]) === state.pick) ?? order[0]];
-  replace(result, head(answer, top), top ? ways(answer, order, picked) : null, top ? depth(answer, picked) : null, needs(answer), refused(answer), notes(answer), assumptions(answer),
-    h("section", { class: "panel" }, h("h2", {}, t("web_same_answer")), h("pre", { class: "command", tabindex: "0" }, command("plan", body(names.picture(answer.model) || answer.task)))));
+  const pareto = h("div", { class: "chart tall" });
+  const places = Object.fromEntries(CHARTS.map((name) => [name, h("div", { class: "chart" })]));
+  replace(result, head(answer, top), top ? ways(answer, order, picked) : null,
+    top ? h("section", { class: "panel", id: "pareto" }, h("h2", {}, t("web_pareto")), pareto) : null,
+    top ? depth(answer, picked, places) : null, needs(answer), refused(answer), notes(answer), assumptions(answer),
+    h("section", { class: "panel" }, h("h2", {}, t("web_same_answer")), h("pre", { class: "command", tabindex: "0" }, command("plan", body(answer.task)))));
+  if (!top) return;
+  draw({ "run-pareto": pareto }, "/api/charts", body(answer.task), { signal }).then(() => draw(places, "/api/charts", wayBody(answer, picked), { signal }));
 }
 
 const key = (option) => [option.name, option.engine, option.precision, option.weights, option.offload, option.decoder, option.batch].join(" ");
@@ -65,22 +70,18 @@ function ways(answer, order, picked) {
     h("p", { class: "quiet" }, t("web_small_note"), rows.length < order.length || state.every ? [" ", h("button", { type: "button", class: "link", onclick: () => change({ every: state.every ? "" : "1" }) }, state.every ? t("web_fewer") : t("web_all_layouts", { count: order.length }))] : null));
 }
 
-function depth(answer, option) {
-  const longest = Math.max(...option.stages.map((one) => one.seconds), 1e-9);
+function depth(answer, option, places) {
   return h("section", { class: "panel depth", id: "depth" }, h("h2", {}, t("web_in_depth", { name: option.name }), " ", h("span", { class: "how" }, how(option))),
-    h("div", { class: "charts" },
-      h("figure", {}, h("h3", {}, t("web_stages")), h("div", { class: "bars" }, option.stages.map((one) => h("div", { class: "bar-row" },
-        h("span", {}, [stage(one.stage), one.component].filter(Boolean).join(" · ")), meter(one.seconds, longest), h("span", { class: "num" }, `${number(one.seconds)} s`), h("small", {}, one.bound ? t(one.bound) : ""))))),
-      h("figure", {}, h("h3", {}, t("web_stage_memory")), h("div", { class: "bars" }, option.memory.map((one) => h("div", { class: "bar-row" },
-        h("span", {}, stage(one.stage)), meter(one.total_bytes, option.usable_bytes), h("span", { class: "num" }, `${gib(one.total_bytes)} GiB`),
-        h("small", {}, t("web_memory_parts", { weights: gib(one.weights_bytes), activations: gib(one.activation_bytes), other: gib(one.other_bytes) }))))))),
+    h("div", { class: "charts" }, Object.entries(places).map(([name, place]) => h("figure", { "aria-label": t(`web_chart_${name.replace("-", "_")}`) }, place))),
+    h("h3", {}, t("web_commands")), h("pre", { class: "command", tabindex: "0" }, command("explain", wayBody(answer, option))),
     h("h3", {}, t("evidence_title")), evidence(option.evidence), basis(option.basis));
 }
 
-function meter(value, max) {
-  const fill = h("span", {});
-  fill.style.width = `${Math.min((value / max) * 100, 100)}%`;
-  return h("span", { class: "meter", "aria-hidden": "true" }, fill);
+// The question about one way, as /api/explain takes it.
+function wayBody(answer, option) {
+  const asked = body(answer.task);
+  delete asked.budget_usd_per_hour;
+  return { ...asked, cards: option.name, engine: option.engine, weights: option.weights, batch: option.batch, picture: { ...asked.picture, offload: option.offload } };
 }
 
 function needs(answer) {
