@@ -227,8 +227,13 @@ def test_the_first_content_is_there_in_a_second_and_the_page_is_light(page: Any,
 
 @pytest.mark.parametrize(
     ("path", "width", "scheme"),
-    [(QUESTION, 1280, "light"), (QUESTION + "&lang=zh", 390, "dark"), ("/cards?lang=en&cards=RTX+4090,H100+SXM", 1280, "light"), ("/accuracy?lang=en&by=engine", 1280, "dark")],
-)  # fmt: skip
+    [
+        (QUESTION, 1280, "light"),
+        (QUESTION + "&lang=zh", 390, "dark"),
+        ("/cards?lang=en&cards=RTX+4090,H100+SXM", 1280, "light"),
+        ("/accuracy?lang=en&by=engine", 1280, "dark"),
+    ],
+)
 def test_everybody_can_use_it(page: Any, path: str, width: int, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})

@@ -34,21 +34,63 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 
 
 SAME: dict[str, tuple[str, str, dict[str, Any] | None, list[str]]] = {
-    "plan": ("POST", "/api/plan", {"model": MODEL, "cards": "RTX 4090, 2x L40S", **LOAD}, ["plan", MODEL, "--cards", "RTX 4090, 2x L40S", *SAID]),
+    "plan": (
+        "POST",
+        "/api/plan",
+        {"model": MODEL, "cards": "RTX 4090, 2x L40S", **LOAD},
+        ["plan", MODEL, "--cards", "RTX 4090, 2x L40S", *SAID],
+    ),
     "limits": (
-        "POST", "/api/plan", {"model": MODEL, "cards": "RTX 4090", "rate": 2.0, "ttft": 800, "tpot": 60.5, "percentile": 90, "utilization": 0.3},
-        ["plan", MODEL, "--cards", "RTX 4090", "--rate", "2", "--ttft", "800", "--tpot", "60.5", "--percentile", "90", "--utilization", "0.3"],
+        "POST",
+        "/api/plan",
+        {"model": MODEL, "cards": "RTX 4090", "rate": 2.0, "ttft": 800, "tpot": 60.5, "percentile": 90, "utilization": 0.3},
+        [
+            "plan",
+            MODEL,
+            "--cards",
+            "RTX 4090",
+            "--rate",
+            "2",
+            "--ttft",
+            "800",
+            "--tpot",
+            "60.5",
+            "--percentile",
+            "90",
+            "--utilization",
+            "0.3",
+        ],
     ),
     "refused": ("POST", "/api/plan", {"model": "llama-2-70b", "cards": "1x RTX 4090"}, ["plan", "llama-2-70b", "--cards", "1x RTX 4090"]),
-    "explain": ("POST", "/api/explain", {"model": MODEL, "cards": "2x RTX 4090", "tensor_parallel": 2, **LOAD}, ["explain", MODEL, "--cards", "2x RTX 4090", "--tp", "2", *SAID]),
-    "simulate": ("POST", "/api/simulate", {"model": MODEL, "cards": "1x RTX 4090", "rate": 1, "requests": 50}, ["simulate", MODEL, "--cards", "1x RTX 4090", "--rate", "1", "--requests", "50"]),
-    "picture": ("POST", "/api/plan", {"model": "sdxl", "cards": "RTX 4090", "picture": {"steps": 30, "images": 2}}, ["plan", "sdxl", "--cards", "RTX 4090", "--steps", "30", "--images", "2"]),
+    "explain": (
+        "POST",
+        "/api/explain",
+        {"model": MODEL, "cards": "2x RTX 4090", "tensor_parallel": 2, **LOAD},
+        ["explain", MODEL, "--cards", "2x RTX 4090", "--tp", "2", *SAID],
+    ),
+    "simulate": (
+        "POST",
+        "/api/simulate",
+        {"model": MODEL, "cards": "1x RTX 4090", "rate": 1, "requests": 50},
+        ["simulate", MODEL, "--cards", "1x RTX 4090", "--rate", "1", "--requests", "50"],
+    ),
+    "picture": (
+        "POST",
+        "/api/plan",
+        {"model": "sdxl", "cards": "RTX 4090", "picture": {"steps": 30, "images": 2}},
+        ["plan", "sdxl", "--cards", "RTX 4090", "--steps", "30", "--images", "2"],
+    ),
     "cards": ("POST", "/api/cards", {"cards": "RTX 4090, H100 SXM"}, ["cards", "RTX 4090", "H100 SXM"]),
-    "ranked": ("POST", "/api/cards", {"cards": "RTX 4090, H100 SXM", "rank": "decode", "weights": "bf16"}, ["cards", "RTX 4090", "H100 SXM", "--rank", "decode", "--weights", "bf16"]),
+    "ranked": (
+        "POST",
+        "/api/cards",
+        {"cards": "RTX 4090, H100 SXM", "rank": "decode", "weights": "bf16"},
+        ["cards", "RTX 4090", "H100 SXM", "--rank", "decode", "--weights", "bf16"],
+    ),
     "models": ("GET", "/api/models?query=llama-2", None, ["models", "llama-2"]),
     "model": ("POST", "/api/model", {"model": MODEL, "weights": "fp8"}, ["model", MODEL, "--weights", "fp8"]),
     "accuracy": ("GET", "/api/accuracy?by=engine", None, ["accuracy", "--by", "engine"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SAME)
@@ -78,7 +120,12 @@ BAD: dict[str, tuple[str, Any, int, str]] = {
     "home": ("/api/plan", {**PLAN, "model": "~root"}, 400, "looks like a path"),
     "file name": ("/api/explain", {**PLAN, "model": "model.gguf"}, 400, "looks like a path"),
     "backslash": ("/api/simulate", {**PLAN, "model": "c:\\models"}, 400, "looks like a path"),
-    "path in a case": ("/api/validate", {"cases": "case_id,model,accelerator,engine,metric\n1,/etc/passwd,RTX 4090,vllm,ttft_ms\n"}, 200, "looks like a path"),
+    "path in a case": (
+        "/api/validate",
+        {"cases": "case_id,model,accelerator,engine,metric\n1,/etc/passwd,RTX 4090,vllm,ttft_ms\n"},
+        200,
+        "looks like a path",
+    ),
     "online": ("/api/plan", {**PLAN, "online": True}, 422, "online"),
     "configs": ("/api/plan", {**PLAN, "configs": "/tmp"}, 422, "configs"),
     "facts": ("/api/plan", {**PLAN, "facts": ["/tmp/x.toml"]}, 422, "facts"),
@@ -96,7 +143,7 @@ BAD: dict[str, tuple[str, Any, int, str]] = {
     "chart of no layout": ("/api/charts", {"charts": ["memory"]}, 422, "name one kind of card"),
     "cases": ("/api/validate", {"cases": "x,y\n1,2\n"}, 400, "lacks the column"),
     "speculative": ("/api/plan", {**PLAN, "speculative": True}, 422, "speculative"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -166,8 +213,16 @@ def test_every_response_has_its_headers(web: TestClient, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "status"),
-    [("127.0.0.1:8765", 200), ("localhost", 200), ("[::1]:8765", 200), ("192.168.0.7:80", 200), ("evil.example", 421), ("127.0.0.1.evil.example", 421), ("", 421)],
-)  # fmt: skip
+    [
+        ("127.0.0.1:8765", 200),
+        ("localhost", 200),
+        ("[::1]:8765", 200),
+        ("192.168.0.7:80", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("", 421),
+    ],
+)
 def test_foreign_host_names_are_refused(web: TestClient, host: str, status: int) -> None:
     """A name that an attacker points at this machine (DNS rebinding) is none of ours; an address cannot be pointed elsewhere."""
     assert web.get("/api/names", headers={"host": host}).status_code == status
