@@ -76,6 +76,7 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises BadInput when the address or the port cannot be had."""
     if not 0 <= port <= 65535:
         raise BadInput(f"port is {port}; it must lie between 0 and 65,535")
+    bound: socket.socket | None = None
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         bound = socket.socket(found[0][0], socket.SOCK_STREAM)
@@ -83,6 +84,8 @@ def listening(host: str, port: int) -> socket.socket:
         bound.bind(found[0][4])
         bound.listen(CONNECTIONS)  # who comes before the workers are there waits, and is not turned away
     except (OSError, UnicodeError) as error:
+        if bound is not None:
+            bound.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(f"cannot listen at {host} port {port}: {reason}; choose another --port or --host") from None
     return bound

@@ -84,7 +84,7 @@ class Pool:
         self.threads.shutdown(wait=False, cancel_futures=True)
 
     def _worker(self) -> Worker:
-        return Worker(self.facts)
+        return Worker(self.facts, self.limits.memory_bytes)
 
     async def ask(self, name: str, said: Mapping[str, Any], heavy: bool = False, id: str = "", keep: bool = True) -> Reply:
         """The answer, kept or computed. Cancelling this call gives the question up when nobody else waits for it.

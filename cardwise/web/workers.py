@@ -7,6 +7,7 @@ question that takes too long or that nobody waits for any more; a fresh process 
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import multiprocessing
@@ -45,14 +46,27 @@ def answered(name: str, said: Mapping[str, Any], progress: Callable[[int, int], 
         return BAD, packed({"error": error.message, "nearest": list(error.candidates)})
     except CardwiseError as error:
         return BAD, packed({"error": error.message})
+    except MemoryError:
+        return BAD, packed({"error": "the question takes more memory than one may have here; ask for fewer requests or cards"})
     except Exception as error:  # a mistake of ours; the client gets one line, the worker lives on
         if os.environ.get("CARDWISE_DEBUG"):
             raise
         return BROKEN, packed({"error": f"a mistake in cardwise itself: {type(error).__name__}"})
 
 
-def serve(pipe: Connection, facts: Sequence[Path]) -> None:
+def bounded(memory_bytes: int) -> None:
+    """Holds this process to so much memory of its own, where the system knows such a limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+
+
+def serve(pipe: Connection, facts: Sequence[Path], memory_bytes: int) -> None:
     """The life of a worker: until the pipe closes."""
+    bounded(memory_bytes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends its workers itself
     from cardwise.passes.architectures import names_only
     from cardwise.planning import facade
@@ -74,9 +88,9 @@ def serve(pipe: Connection, facts: Sequence[Path]) -> None:
 class Worker:
     """One process and the pipe to it. `answered`: questions so far; `topics`: what the last ones were about."""
 
-    def __init__(self, facts: Sequence[Path]) -> None:
+    def __init__(self, facts: Sequence[Path], memory_bytes: int) -> None:
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs, tuple(facts)), daemon=True, name="cardwise-worker")
+        self.process = context.Process(target=serve, args=(theirs, tuple(facts), memory_bytes), daemon=True, name="cardwise-worker")
         self.process.start()
         theirs.close()
         self.answered = 0

@@ -8,7 +8,7 @@ import { change, describe, described } from "./state.js";
 import { describeFiles } from "./upload.js";
 import { t } from "./words.js";
 
-const SETTLED_MS = 350;
+const SETTLED_MS = 150;
 
 // `answer()` asks again; `redraw()` draws the form anew.
 export function form(answer, redraw) {
