@@ -12,10 +12,8 @@ NAMESPACES = re.compile(r' xmlns(?::xlink)?="[^"]*"| version="1.1"')
 
 
 def inline(svg: str, description: str, name: str) -> str:
-    """SVG for the inside of an HTML page: one image with a text of its own and no namespaces.
-
-    `name`: of this picture alone in its page, for pictures of one page share their ids.
-    """
+    """SVG for the inside of an HTML page: one image with a text of its own and no namespaces. `name`: of this picture alone in its page,
+    whose pictures would share ids otherwise."""
     head, _, rest = svg.partition(">")
     rest = CLIPS.sub(rf"\1{name}-\2", rest)
     return f'{NAMESPACES.sub("", head)} role="img" aria-label="{escape(description)}">{rest}'
