@@ -10,6 +10,7 @@ import { change, state } from "./state.js";
 import { gib, number, t } from "./words.js";
 
 export const RANKS = ["decode", "prefill", "training", "price-performance", "perf-per-watt", "rendering"];
+const BY_SHEET = ["training", "rendering"];
 const DTYPES = ["fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp4"];
 const COLUMNS = [
   ["web_vendor", (c) => c.vendor, null, "left"],
@@ -69,7 +70,7 @@ function controls() {
   const model = combobox({ id: "rank-model", label: t("web_model"), value: state.model ?? "llama-3.1-8b", search: names.models, take: (name) => { change({ model: name }, { push: true }); answer(); } });
   return h("div", { class: "controls" },
     h("label", { class: "field", for: "rank" }, h("span", {}, t("web_rank")), rank),
-    state.rank ? h("div", { class: "field" }, h("label", { for: "rank-model" }, t("web_model")), model.node) : null,
+    state.rank && !BY_SHEET.includes(state.rank) ? h("div", { class: "field" }, h("label", { for: "rank-model" }, t("web_model")), model.node) : null,
     h("label", { class: "field", for: "filter" }, h("span", {}, t("web_find")), filter));
 }
 
@@ -103,13 +104,13 @@ function rows() {
         const numeric = side !== "left";
         return h("th", { scope: "col", class: side ?? null, "aria-sort": is ? (down === "down" ? "descending" : "ascending") : null },
           h("button", { type: "button", class: "link", onclick: () => { change({ sort: is ? (down === "down" ? `${name}:up` : `${name}:down`) : `${name}:${numeric ? "down" : "up"}` }); rows(); } },
-            name === "web_value" ? found.unit : DTYPES.includes(name) ? `${name.toUpperCase()} TFLOP/s` : t(name), is ? (down === "down" ? " ↓" : " ↑") : ""));
+            name === "web_value" ? (found.rank === "rendering" ? t("web_value") : found.unit) : DTYPES.includes(name) ? `${name.toUpperCase()} TFLOP/s` : t(name), is ? (down === "down" ? " ↓" : " ↑") : ""));
       }))),
       h("tbody", {}, cards.map((card) => h("tr", {}, columns.map(([name, value, source, side], index) => {
         const said = value(card);
         const text = typeof said === "number" ? (name === "memory_gib" ? gib(said * 2 ** 30).replace(/\.0$/, "") : number(said)) : said || "–";
         const note = noteOf(card, name, source);
-        return h(index ? "td" : "th", { class: side ?? null, scope: index ? null : "row", title: note || null }, index ? text : sourced(card));
+        return h(index ? "td" : "th", { class: side ?? null, scope: index ? null : "row", title: note || null }, index ? [text, name === "web_value" && card.value_note ? h("small", { class: "why" }, card.value_note) : null] : sourced(card));
       })))))),
     h("p", { class: "quiet" }, t("web_cards_foot")));
 }

@@ -4,6 +4,7 @@ import { ask } from "./api.js";
 import { h, replace } from "./dom.js";
 import { lang, t } from "./words.js";
 
+const ERRORS = 1;
 let loading = null;
 
 function bundle() {
@@ -45,7 +46,7 @@ export async function draw(places, path, body, options = {}, said = true) {
 async function embed(place, spec) {
   const inner = h("div", { class: "plot" });
   replace(place, inner);
-  await window.vegaEmbed(inner, spec, { ast: true, actions: false, renderer: "svg", defaultStyle: false, tooltip: { disableDefaultStyle: true } });
+  await window.vegaEmbed(inner, spec, { ast: true, actions: false, renderer: "svg", defaultStyle: false, logLevel: ERRORS, tooltip: { disableDefaultStyle: true } });
   const drawn = inner.querySelector("svg");
   if (drawn) {
     drawn.setAttribute("role", "img");

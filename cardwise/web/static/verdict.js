@@ -21,7 +21,7 @@ export function verdict(answer, order) {
   return h("section", { class: "verdict", "aria-live": "polite" },
     h("p", { class: "eyebrow" }, t(`web_eyebrow_${goal}`), broken ? h("span", { class: "badge warn" }, t("web_breaks_limits")) : null),
     h("h1", {}, t("web_take", { name: top.name }), " ", h("span", { class: "how" }, [degrees(top), top.layout.weights, top.layout.engine].join(" · "))),
-    h("p", { class: "sentence" }, sentence(text, goal), " ", h("span", { class: "of" }, t("web_for_model", { model: answer.model }))),
+    h("p", { class: "sentence" }, sentence(text, goal, broken), " ", h("span", { class: "of" }, t("web_for_model", { model: answer.model }))),
     h("dl", { class: "figures" },
       figure(t("web_user_speed"), number(p.stream_tokens_per_s.likely), "tok/s", range(p.stream_tokens_per_s)),
       figure(t("web_total_speed"), number(p.output_tokens_per_s.likely), "tok/s", range(p.output_tokens_per_s)),
@@ -31,10 +31,12 @@ export function verdict(answer, order) {
 }
 
 // The sentence of the verdict that the goal asks for; the planner says cost first, then speed, then the fewest cards.
-function sentence(text, goal) {
+// That no layout keeps the limits comes before.
+function sentence(text, goal, broken) {
   const all = text.split(/(?<=。)|(?<=\.)\s+(?=[A-Z])/);
-  const mark = { speed: /Fastest|最快/, cards: /Fewest|用卡最少/ }[goal];
-  return (mark && all.find((one) => mark.test(one))) || all[0];
+  const mark = { cost: /Take |成本最低/, speed: /Fastest|最快/, cards: /Fewest|用卡最少/ }[goal];
+  const found = all.find((one) => mark.test(one)) ?? all[0];
+  return broken && found !== all[0] ? `${all[0]} ${found}` : found;
 }
 
 function figure(name, value, unit, note) {
