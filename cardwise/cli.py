@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cardwise import __version__
-from cardwise.commands import ask, check, files, look, trace
+from cardwise.commands import ask, check, files, look, serve, trace
 from cardwise.errors import CardwiseError
 
 BROKEN, USAGE, INTERRUPTED = 1, 2, 130
@@ -41,7 +41,8 @@ def _root(version: Annotated[bool, typer.Option("--version", callback=_version, 
 
 
 for command in (
-    ask.plan, ask.explain, ask.simulate, look.cards, look.models, look.model, check.article, check.validate, check.accuracy, trace.trace,
+    ask.plan, ask.explain, ask.simulate, look.cards, look.models, look.model, check.article, check.validate, check.accuracy, serve.serve,
+    trace.trace,
 ):  # fmt: skip
     app.command(command.__name__)(command)
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,3 +32,19 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[str]:
+    """The address of a `cardwise serve` of its own, on a free port."""
+    command = [sys.executable, "-m", "cardwise.cli", "serve", "--port", "0", "--no-warm", "--workers", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None and server.stderr is not None
+        line = server.stdout.readline()
+        found = re.search(r"http://[\d.]+:\d+", line)
+        try:
+            assert found, line + (server.stderr.read() if server.poll() is not None else "")
+            yield found[0]
+        finally:
+            server.terminate()
+            server.wait(10)

@@ -131,7 +131,17 @@ def paths(value: object, prefix: str = "") -> set[str]:
     return {path for item in value for path in paths(item, prefix)} if isinstance(value, list) else set()
 
 
-FREE = ("parts_bytes", "weights_by_part_bytes", "parameters_by_part", "peak_flops_per_s", "sources", "assumptions", "fit", "figures", "components")
+FREE = (
+    "parts_bytes",
+    "weights_by_part_bytes",
+    "parameters_by_part",
+    "peak_flops_per_s",
+    "sources",
+    "assumptions",
+    "fit",
+    "figures",
+    "components",
+)
 
 
 NOT_IN_JSON = ("plan-zh", "run-zh", "plan-limits", "explain-refused", "cards-rendering-zh", "train-zh")

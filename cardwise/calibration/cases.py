@@ -121,7 +121,12 @@ def _number(name: str, text: str) -> float:
 
 def read_cases(path: Path) -> Iterator[Case | BrokenRow]:
     """Rows of a CSV file in order. Raises BadFile when the file is not a CSV of this schema; a broken row comes as BrokenRow."""
-    for row, line in read_rows(path):
+    yield from cases_of(_text_of(path), path)
+
+
+def cases_of(text: str, path: Path) -> Iterator[Case | BrokenRow]:
+    """The same of a text in memory; `path` names it in messages and is not opened."""
+    for row, line in rows_of(text, path):
         if isinstance(row, BrokenRow):
             yield row
             continue
@@ -133,12 +138,20 @@ def read_cases(path: Path) -> Iterator[Case | BrokenRow]:
 
 def read_rows(path: Path) -> Iterator[tuple[dict[str, str | None] | BrokenRow, int]]:
     """Raw rows of a CSV file as dictionaries, with their line numbers."""
+    yield from rows_of(_text_of(path), path)
+
+
+def _text_of(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadFile(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise BadFile(f"{path} cannot be read: {error.strerror}") from None
+
+
+def rows_of(text: str, path: Path) -> Iterator[tuple[dict[str, str | None] | BrokenRow, int]]:
+    """The same of a text in memory; `path` names it in messages and is not opened."""
     reader = csv.reader(text.splitlines(keepends=True))
     try:
         header = [name.strip() for name in next(reader, [])]

@@ -120,19 +120,27 @@ def validate(
     if configs is not None and not configs.is_dir():
         raise BadInput(f"{configs} is not a directory; --configs takes a folder of <org>--<name>_config.json files")
     rows = [row for path in paths for row in read_cases(path)]
+    predictions, broken = predicted(rows, configs, progress)
+    write(predictions, out)
+    return sum(a.status == "ok" for a in predictions), broken
+
+
+def predicted(
+    rows: Sequence[Case | BrokenRow], configs: Path | None = None, progress: Callable[[int, int], None] | None = None, spread: bool = True
+) -> tuple[list[Prediction], list[BrokenRow]]:
+    """Predictions of all rows in their order, and the broken ones. `spread`: over all cores when there are many."""
     unique(rows)
     cases = [row for row in rows if isinstance(row, Case)]
     broken = [row for row in rows if isinstance(row, BrokenRow)]
     answers: dict[str, Prediction] = {b.case_id: Prediction(b.case_id, None, None, None, "unsupported", b.reason) for b in broken}
     chunks = [[cases[i] for i in chunk] for chunk in chunks_of(cases)]
     done = 0
-    for predictions in _run(chunks, configs):
+    for predictions in _run(chunks, configs) if spread else map(_predict_chunk, [(chunk, configs) for chunk in chunks]):
         done += len(predictions)
         answers.update((p.case_id, p) for p in predictions)
         if progress is not None:
             progress(done, len(cases))
-    write([answers[row.case_id] for row in rows], out)
-    return sum(a.status == "ok" for a in answers.values()), broken
+    return [answers[row.case_id] for row in rows], broken
 
 
 def _run(chunks: list[list[Case]], configs: Path | None) -> Iterator[list[Prediction]]:

@@ -12,13 +12,25 @@ from pathlib import Path
 from cardwise.catalogue import models
 from cardwise.catalogue.load import version
 from cardwise.catalogue.models import ModelFacts
-from cardwise.errors import UnknownName
+from cardwise.errors import BadInput, UnknownName
 from cardwise.model import Architecture
 from cardwise.readers.config import read_config
 from cardwise.readers.directory import holds_model, read_path
 from cardwise.readers.json_file import read_json
 
+_names_only = False
 SUFFIXES = (".json", ".gguf", ".safetensors")
+
+
+def names_only() -> None:
+    """From now on nothing in this process takes a model's name for a path: for servers, whose names come from strangers."""
+    global _names_only
+    _names_only = True
+
+
+def opens_paths() -> bool:
+    """Whether a model's name may mean a file or folder of this machine."""
+    return not _names_only
 
 
 def architecture(name_or_path: str, *, configs: Path | None = None, online: bool = False) -> Architecture:
@@ -28,9 +40,8 @@ def architecture(name_or_path: str, *, configs: Path | None = None, online: bool
     configuration
     and the headers of its weights, never the weights). Raises UnknownName, AmbiguousName, BadFile.
     """
-    path = Path(name_or_path).expanduser()
-    if is_path(name_or_path, path):
-        return read_path(path)
+    if may_be_path(name_or_path):
+        return read_path(Path(name_or_path).expanduser())
     try:
         return _catalogued(models.model_id(name_or_path), version())
     except UnknownName as unknown:
@@ -44,9 +55,17 @@ def architecture(name_or_path: str, *, configs: Path | None = None, online: bool
         raise unknown
 
 
-def is_path(name: str, path: Path) -> bool:
-    """Whether a text means a file or folder. A folder without a model does not hide a model of the catalogue with the same name."""
+def may_be_path(name: str) -> bool:
+    """Whether a text means a file or folder. A folder without a model does not hide a model of the catalogue with the same name.
+
+    Raises BadInput for what looks like a path where only names are taken; the file system is not asked there.
+    """
+    if _names_only:
+        if name.lower().endswith(SUFFIXES) or name.startswith((".", "/", "~")) or "\\" in name or name.count("/") > 1 or name[1:3] == ":/":
+            raise BadInput(f"{name[:100]!r} looks like a path, and no file of this machine is opened; give an id, or drop the file")
+        return False
     try:
+        path = Path(name).expanduser()
         looks = name.lower().endswith(SUFFIXES) or name.startswith((".", "/", "~")) or path.is_absolute()
         return looks or path.is_file() or holds_model(path)
     except (OSError, ValueError):  # names that no file system takes

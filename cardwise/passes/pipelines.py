@@ -13,6 +13,7 @@ from pathlib import Path
 from cardwise.catalogue import models, pipelines
 from cardwise.catalogue.load import version
 from cardwise.errors import AmbiguousName, CardwiseError, NotSupported, UnknownName
+from cardwise.passes.architectures import opens_paths
 from cardwise.pipeline import Pipeline
 from cardwise.readers.diffusion.components import NEXT
 from cardwise.readers.diffusion.directory import Folder, holds_pipeline, read_folder
@@ -25,15 +26,14 @@ TOLERANCE = 0.001
 
 def pipeline(name_or_path: str) -> Pipeline:
     """The pipeline of an id, an alias, or a folder with model_index.json. Raises UnknownName, AmbiguousName, BadFile, NotSupported."""
-    path = Path(name_or_path).expanduser()
-    if _is_folder(path):
-        return from_folder(path)
+    if _is_folder(name_or_path):
+        return from_folder(Path(name_or_path).expanduser())
     return _catalogued(pipelines.pipeline_id(name_or_path), version())
 
 
 def is_pipeline(name_or_path: str) -> bool:
     """Whether a name or path means a pipeline of images or video. A name that nothing knows does where the nearest known one is one."""
-    if _is_folder(Path(name_or_path).expanduser()):
+    if _is_folder(name_or_path):
         return True
     try:
         return pipelines.find_pipeline(name_or_path) is not None or _nearer_than_models(name_or_path)
@@ -41,10 +41,10 @@ def is_pipeline(name_or_path: str) -> bool:
         return True
 
 
-def _is_folder(path: Path) -> bool:
+def _is_folder(name: str) -> bool:
     try:
-        return holds_pipeline(path)
-    except (OSError, ValueError):  # names that no file system takes
+        return opens_paths() and holds_pipeline(Path(name).expanduser())
+    except (OSError, RuntimeError, ValueError):  # names that no file system takes
         return False
 
 

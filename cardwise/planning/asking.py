@@ -80,7 +80,7 @@ class Options(TypedDict, total=False):
     prefix_cache_hit: float | None
 
 
-def question(model: str, cards: str | None = None, **options: Unpack[Options]) -> Question:
+def question(model: str | Architecture, cards: str | None = None, **options: Unpack[Options]) -> Question:
     """What is asked, checked. Raises CardwiseError in one line: the value, the limit, the next step."""
     _refuse(options)
     percentile = _number("percentile", options.get("percentile", 95.0), 0.0, 100.0)
@@ -108,7 +108,7 @@ def question(model: str, cards: str | None = None, **options: Unpack[Options]) -
             f"max model length is {longest:,}; a request has {needed:,} tokens, input and output; raise it or shorten the request"
         )
     limits = (_milliseconds("ttft", options.get("ttft")), _milliseconds("tpot", options.get("tpot")))
-    found = read_model(model, options.get("configs"), options.get("online", False))
+    found = model if isinstance(model, Architecture) else read_model(model, options.get("configs"), options.get("online", False))
     version = options.get("engine_version", "").strip()
     return Question(
         architecture=found,

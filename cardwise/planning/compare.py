@@ -66,8 +66,11 @@ class Comparison:
     rows: tuple[CardRow, ...]
 
 
-def compare(question: Question, rank: str = "") -> Comparison:
-    """The cards of the question side by side; with `rank` ordered by it. Raises BadInput for an unknown rank."""
+def compare(question: Question, rank: str = "", progress: Callable[[int, int], None] | None = None) -> Comparison:
+    """The cards of the question side by side; with `rank` ordered by it. `progress`: cards done, cards in all.
+
+    Raises BadInput for an unknown rank.
+    """
     if rank and rank not in RANKS:
         raise BadInput(f"rank is {rank!r}; it must be one of {', '.join(RANKS)}")
     cards = list({card.name: card for _, card in question.cards}.values())
@@ -77,7 +80,11 @@ def compare(question: Question, rank: str = "") -> Comparison:
     if rank == "rendering":
         return Comparison(rank, UNITS[rank], question.architecture.name, question.workload, by_rendering(rows))
     asked = measured_by(question, rank)
-    ranked = [valued(row, asked, rank) for row in rows]
+    ranked = []
+    for done, row in enumerate(rows):
+        if progress is not None:
+            progress(done, len(rows))
+        ranked.append(valued(row, asked, rank))
     ranked.sort(key=lambda row: (row.predicted is None and rank != "training", -(row.value or 0.0), row.card.name))
     return Comparison(rank, UNITS[rank], question.architecture.name, asked.workload, tuple(ranked))
 

@@ -18,6 +18,8 @@ from cardwise.planning.question import Question
 
 if TYPE_CHECKING:
     from cardwise.calibration.cases import BrokenRow
+    from cardwise.calibration.validate import Prediction
+    from cardwise.model import Architecture
     from cardwise.planning.compare import Comparison
     from cardwise.planning.explain import Explanation
     from cardwise.planning.run_explain import RunExplanation
@@ -28,12 +30,16 @@ if TYPE_CHECKING:
     from cardwise.training_answer import TrainingAnswer
 
 
-def plan(model: str, cards: str | None = None, **options: Unpack[Options]) -> Answer:
+Progress = Callable[[int, int], None]
+"""Gets how many cards (or rows) are done, and how many there are."""
+
+
+def plan(model: str | Architecture, cards: str | None = None, progress: Progress | None = None, **options: Unpack[Options]) -> Answer:
     """Which of `cards` (`"RTX 4090, 8x H100 SXM"`, or `"all"`) run `model` under a load, how fast, at what cost. Raises CardwiseError."""
     from cardwise.planning.search import plan as search
 
     asked = question(model, cards, **options)
-    answer = search(asked)
+    answer = search(asked, progress)
     check_split(answer, asked)
     return finished(answer, asked)
 
@@ -45,13 +51,13 @@ def is_pipeline(model: str) -> bool:
     return known(model)
 
 
-def plan_run(model: str, cards: str | None = None, **options: Unpack[RunOptions]) -> RunAnswer:
+def plan_run(model: str, cards: str | None = None, progress: Progress | None = None, **options: Unpack[RunOptions]) -> RunAnswer:
     """Which of `cards` make images or video with `model`, how fast, at what cost and memory. Raises CardwiseError."""
     from cardwise.planning.run_nearest import beside_runs
     from cardwise.planning.run_question import run_question
     from cardwise.planning.run_search import plan_run as search
 
-    return beside_runs(search(run_question(model, cards, **options)))
+    return beside_runs(search(run_question(model, cards, **options), progress))
 
 
 def explain_run(model: str, cards: str, **options: Unpack[RunOptions]) -> RunExplanation:
@@ -70,28 +76,39 @@ def plan_training(model: str, cards: str | None = None, **options: Unpack[Traini
     return planned(training_question(model, cards, **options))
 
 
-def explain(model: str, cards: str, **options: Unpack[Options]) -> Explanation:
+def explain(model: str | Architecture, cards: str, **options: Unpack[Options]) -> Explanation:
     """One layout in depth: memory, time by operator, what binds, what would change the verdict. Raises CardwiseError."""
     from cardwise.planning.explain import explain as explained
 
     return explained(question(model, cards, **options))
 
 
-def simulate(model: str, cards: str, load_file: str | Path | None = None, **options: Unpack[Options]) -> Simulated:
-    """Percentiles of every request under a load or a trace (CSV: arrival_s, input_tokens, output_tokens). Raises CardwiseError."""
+def simulate(
+    model: str | Architecture, cards: str, load_file: str | Path | None = None, load_text: str | None = None, **options: Unpack[Options]
+) -> Simulated:
+    """Percentiles of every request under a load or a trace (CSV: arrival_s, input_tokens, output_tokens). Raises CardwiseError.
+
+    `load_text`: the trace's contents; `load_file` then only names it.
+    """
     from cardwise.planning.simulate import simulate as simulated
 
     said = [name for name in LOADS if options.get(name)]
     if load_file is not None and said:
         raise BadInput(f"{' and '.join(said)} and a trace are loads that exclude each other; say one of them")
-    return simulated(question(model, cards, **options), None if load_file is None else Path(load_file))
+    return simulated(question(model, cards, **options), None if load_file is None else Path(load_file), load_text)
 
 
-def compare_cards(names: str = "all", rank: str = "", model: str = "llama-3.1-8b", **options: Unpack[Options]) -> Comparison:
+def compare_cards(
+    names: str = "all",
+    rank: str = "",
+    model: str | Architecture = "llama-3.1-8b",
+    progress: Progress | None = None,
+    **options: Unpack[Options],
+) -> Comparison:
     """Cards side by side with sources, ranked for one of `compare.RANKS`. Raises CardwiseError."""
     from cardwise.planning.compare import compare
 
-    return compare(question(model, names, **options), rank)
+    return compare(question(model, names, **options), rank, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +144,18 @@ def validate(
     paths = [cases] if isinstance(cases, (str, Path)) else list(cases)
     answered, broken = validated([Path(path) for path in paths], Path(out), None if configs is None else Path(configs), seen)
     return Validated(total + len(broken), answered, tuple(broken), Path(out))
+
+
+def predict_cases(
+    text: str, name: str = "cases.csv", progress: Callable[[int, int], None] | None = None
+) -> tuple[Validated, list[Prediction]]:
+    """What `validate` does, for a CSV in memory: nothing is read and nothing is written. Raises CardwiseError."""
+    from cardwise.calibration.cases import cases_of
+    from cardwise.calibration.validate import predicted
+
+    rows = list(cases_of(text, Path(name)))
+    found, broken = predicted(rows, progress=progress, spread=False)
+    return Validated(len(rows), sum(row.status == "ok" for row in found), tuple(broken), Path()), found
 
 
 def use_facts(paths: Iterable[str | Path]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from cardwise.answer import Estimate
@@ -34,11 +34,15 @@ WORTH_IT = 0.98
 """A larger batch is taken when it makes all pictures at least 2 % sooner: it costs memory."""
 
 
-def plan_run(question: RunQuestion) -> RunAnswer:
-    """The answer to a question. Raises CardwiseError when no card asked for could be reckoned with at all."""
+def plan_run(question: RunQuestion, progress: Callable[[int, int], None] | None = None) -> RunAnswer:
+    """The answer to a question. `progress`: cards done, cards in all.
+
+    Raises CardwiseError when no card asked for could be reckoned with at all."""
     options: list[RunOption] = []
     refusals: list[RunRefusal] = []
-    for count, card in question.cards:
+    for done, (count, card) in enumerate(question.cards):
+        if progress is not None:
+            progress(done, len(question.cards))
         made = [best(question, card, execution, replicas) for execution, replicas in ways(question, card, count or 1)]
         options += useful([found for found in made if isinstance(found, RunOption)], question)
         refusals += [found for found in made if isinstance(found, RunRefusal)]

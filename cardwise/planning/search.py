@@ -25,11 +25,13 @@ COUNTS_KEPT = 2
 Fitting = tuple[Candidate, Setup, MemoryBudget]
 
 
-def plan(question: Question) -> Answer:
-    """The answer to `question`: options that run, refusals with reasons, rankings and a verdict."""
+def plan(question: Question, progress: Callable[[int, int], None] | None = None) -> Answer:
+    """The answer to `question`: options that run, refusals with reasons, rankings and a verdict. `progress`: cards done, cards in all."""
     options: list[Option] = []
     refusals: list[Refusal] = []
-    for asked, card in question.cards:
+    for done, (asked, card) in enumerate(question.cards):
+        if progress is not None:
+            progress(done, len(question.cards))
         for engine_weights in combinations(question, card):
             found, refused = options_of(question, card, asked, *engine_weights)
             options += found

@@ -64,11 +64,13 @@ class Simulated:
         return None if share is None else share * self.served.requests_per_s
 
 
-def simulate(question: Question, trace: Path | None = None) -> Simulated:
-    """Raises BadInput for several cards or a bad trace, CannotRun when no layout of the card runs."""
+def simulate(question: Question, trace: Path | None = None, text: str | None = None) -> Simulated:
+    """`text`: the trace's contents when they are in memory; `trace` then names it and is not opened.
+
+    Raises BadInput for several cards or a bad trace, CannotRun when no layout of the card runs."""
     if len(question.cards) != 1:
         raise BadInput(f"simulate runs one layout, {len(question.cards)} cards are named; compare them with cardwise plan, or name one")
-    requests = None if trace is None else read_trace(trace)
+    requests = None if trace is None else read_trace(trace) if text is None else trace_of(text, trace)
     asked = question if requests is None else traced(question, requests)
     card = asked.cards[0][1]
     answer = search(asked)
@@ -175,6 +177,11 @@ def read_trace(path: Path) -> list[Request]:
         raise BadFile(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise BadFile(f"{path} cannot be read: {error.strerror or error}") from None
+    return trace_of(text, path)
+
+
+def trace_of(text: str, path: Path) -> list[Request]:
+    """The requests of a trace in memory; `path` names it in messages."""
     reader = csv.DictReader(text.splitlines())
     missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
     if missing:

@@ -66,8 +66,9 @@ class GgufFile:
 class _Cursor:
     """Reads forward through the bytes of one file; every read is checked against what is left."""
 
-    def __init__(self, data: mmap.mmap | bytes, path: Path) -> None:
+    def __init__(self, data: mmap.mmap | bytes, path: Path | str, file_bytes: int | None = None) -> None:
         self.data, self.path, self.at, self.size = data, path, 0, len(data)
+        self.file_bytes = self.size if file_bytes is None else file_bytes
 
     def bad(self, text: str) -> BadFile:
         return BadFile(f"{self.path}: {text}")
@@ -115,6 +116,18 @@ def read_file(path: str | Path) -> GgufFile:
     return _joined(place, first, pieces)
 
 
+def read_head(data: bytes, file_bytes: int, name: str) -> GgufFile:
+    """The model of a file of `file_bytes` whose first bytes are `data`: they hold the header, the weights need not be there.
+
+    Raises BadFile when the header is longer than `data`, and for a part of a split model.
+    """
+    found = _parse(_Cursor(data, name, max(file_bytes, len(data))))
+    pieces = found.metadata.get("split.count")
+    if isinstance(pieces, int) and pieces > 1:
+        raise BadFile(f"{name}: one of the {pieces:,} files of a split model; give the config.json that the model was made from")
+    return found
+
+
 def _joined(path: Path, first: GgufFile, pieces: int) -> GgufFile:
     stem, mark, _ = path.name.rpartition("-of-")
     if pieces > MAX_KEPT or not mark or len(stem) < 6 or not stem[-5:].isdecimal():
@@ -156,10 +169,9 @@ def _parse(cursor: _Cursor) -> GgufFile:
         raise cursor.bad("general.alignment must be between 1 and 1,048,576")
     start = -(-cursor.at // alignment) * alignment
     for tensor in described:
-        if tensor.offset + tensor.bytes > cursor.size - start:
-            raise cursor.bad(
-                f"truncated: tensor {tensor.name[:60]!r} ends {start + tensor.offset + tensor.bytes - cursor.size:,} bytes after the file"
-            )
+        if tensor.offset + tensor.bytes > cursor.file_bytes - start:
+            over = start + tensor.offset + tensor.bytes - cursor.file_bytes
+            raise cursor.bad(f"truncated: tensor {tensor.name[:60]!r} ends {over:,} bytes after the file")
     return GgufFile(metadata, tuple(described))
 
 

@@ -17,11 +17,18 @@ def read_json(path: Path) -> dict[str, Any]:
         size = path.stat().st_size
         if size > MAX_CONFIG_BYTES:
             raise BadFile(f"{path}: {size:,} bytes; a configuration of more than {MAX_CONFIG_BYTES:,} is not read")
-        value = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise BadFile(f"{path}: not UTF-8 at byte {error.start:,}") from None
+        data = path.read_bytes()
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror or type(error).__name__}") from None
+    return fields_of(data, str(path))
+
+
+def fields_of(data: bytes, path: str) -> dict[str, Any]:
+    """The group of fields that a JSON text in memory holds; `path` names it in messages."""
+    try:
+        value = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{path}: not UTF-8 at byte {error.start:,}") from None
     except (ValueError, RecursionError) as error:
         raise BadFile(f"{path}: not valid JSON: {str(error)[:80]}") from None
     if not isinstance(value, dict):

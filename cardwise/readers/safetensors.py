@@ -90,24 +90,43 @@ def read_header(path: Path) -> tuple[Tensor, ...]:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(8)
-            if len(start) < 8:
-                raise BadFile(f"{path}: {size} bytes; a safetensors file has at least 8")
-            length = struct.unpack("<Q", start)[0]
-            if length > MAX_HEADER_BYTES:
-                raise BadFile(f"{path}: header of {length:,} bytes; at most {MAX_HEADER_BYTES:,} are read")
-            if length > size - 8:
-                raise BadFile(f"{path}: truncated: header of {length:,} bytes in a file of {size:,}")
-            text = file.read(length)
+            text = file.read(_header_bytes(path, file.read(8), size))
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror or type(error).__name__}") from None
-    tensors = tuple(_tensors(path, _parsed(path, text), size - 8 - length))
-    if sum(tensor.bytes for tensor in tensors) > size - 8 - length:
+    return _described(path, text, size)
+
+
+def read_head(data: bytes, file_bytes: int, name: str) -> tuple[Tensor, ...]:
+    """The tensors of a file of `file_bytes` whose first bytes are `data`: they hold the header, the weights need not be there."""
+    size = max(file_bytes, len(data))
+    length = _header_bytes(name, data[:8], size)
+    if length > len(data) - 8:
+        raise BadFile(f"{name}: header of {length:,} bytes, of which {max(len(data) - 8, 0):,} came")
+    return _described(name, data[8 : 8 + length], size)
+
+
+def _header_bytes(path: Path | str, start: bytes, size: int) -> int:
+    """The length that the first 8 bytes of a file of `size` state."""
+    if len(start) < 8:
+        raise BadFile(f"{path}: {size} bytes; a safetensors file has at least 8")
+    length: int = struct.unpack("<Q", start)[0]
+    if length > MAX_HEADER_BYTES:
+        raise BadFile(f"{path}: header of {length:,} bytes; at most {MAX_HEADER_BYTES:,} are read")
+    if length > size - 8:
+        raise BadFile(f"{path}: truncated: header of {length:,} bytes in a file of {size:,}")
+    return length
+
+
+def _described(path: Path | str, text: bytes, size: int) -> tuple[Tensor, ...]:
+    """The tensors that the header `text` of a file of `size` describes, checked against that size."""
+    data_bytes = size - 8 - len(text)
+    tensors = tuple(_tensors(path, _parsed(path, text), data_bytes))
+    if sum(tensor.bytes for tensor in tensors) > data_bytes:
         raise BadFile(f"{path}: its tensors take more bytes than the file has; they overlap")
     return tensors
 
 
-def _parsed(path: Path, text: bytes) -> dict[str, object]:
+def _parsed(path: Path | str, text: bytes) -> dict[str, object]:
     try:
         header = json.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -121,7 +140,7 @@ def _parsed(path: Path, text: bytes) -> dict[str, object]:
     return header
 
 
-def _tensors(path: Path, header: dict[str, object], data_bytes: int) -> Iterable[Tensor]:
+def _tensors(path: Path | str, header: dict[str, object], data_bytes: int) -> Iterable[Tensor]:
     for name, entry in header.items():
         if name == "__metadata__":
             continue

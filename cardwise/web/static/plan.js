@@ -1,0 +1,137 @@
+// The Plan page: a question on the left, its answer beside it, the verdict first.
+
+import { ask, Refused } from "./api.js";
+import { draw } from "./charts.js";
+import { detail } from "./detail.js";
+import { h, replace } from "./dom.js";
+import { form } from "./form.js";
+import { layouts, orderOf, refusals } from "./layouts.js";
+import { names } from "./names.js";
+import { body, command, keyOf, shown } from "./question.js";
+import { pictures } from "./run.js";
+import { finished, progress } from "./progress.js";
+import { change, described, onChange, page, state } from "./state.js";
+import { verdict } from "./verdict.js";
+import { assumptions, notes } from "./notes.js";
+import { t } from "./words.js";
+
+const LOOKS = ["goal", "pick", "pay", "currency", "every"];
+const narrow = matchMedia("(max-width: 60rem)");
+narrow.addEventListener("change", () => { const box = side?.querySelector("details.asked"); if (box) box.open = !narrow.matches; });
+let asking = null;
+let detailing = null;
+let last = null;
+let asked = "";
+let side = null;
+let result = null;
+
+export async function planPage(main) {
+  side = h("div", { class: "side" });
+  result = h("div", { class: "result", id: "result" });
+  replace(main, h("div", { class: "plan" }, side, result));
+  replace(result, waiting());
+  const ready = names.load().catch(() => null);
+  drawForm();
+  await ready;
+  drawForm();
+  asked = "";
+  await answer();
+}
+
+onChange((keys) => {
+  if (page === "plan" && last && keys.length && keys.every((key) => LOOKS.includes(key))) show();
+});
+
+function drawForm() {
+  const focused = document.activeElement?.id;
+  const told = shown();
+  const load = told.offline ? t("web_load_offline") : ["concurrency", "rate", "batch"].filter((name) => told[name]).map((name) => `${told[name]} ${t(`web_count_${name}`)}`)[0];
+  const open = !narrow.matches || side.querySelector("details.asked")?.open || false;
+  replace(side, h("details", { class: "asked", open }, h("summary", {}, h("strong", {}, told.model), h("span", {}, [told.cards, names.picture(told.model) ? "" : load].filter(Boolean).join(" · ")), h("span", { class: "link" }, t("web_change"))), form(answer, drawForm)));
+  if (focused && side.querySelector(`#${CSS.escape(focused)}`)) side.querySelector(`#${CSS.escape(focused)}`).focus();
+}
+
+const waiting = () => h("div", { class: "waiting" }, h("p", { class: "eyebrow" }, t("web_asking")), h("div", { class: "bar" }, h("span", {})));
+
+async function answer() {
+  const wanted = body(names.picture(shown().model));
+  const line = JSON.stringify(wanted);
+  if (line === asked) return;
+  asked = line;
+  asking?.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  result.setAttribute("aria-busy", "true");
+  try {
+    last = await ask("/api/plan", wanted, { signal, progress: progress(result, cancel) });
+    if (signal.aborted) return;
+    show();
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    last = null;
+    problem(error instanceof Refused ? error.message : String(error), error.nearest);
+  } finally {
+    if (!signal.aborted) {
+      result.removeAttribute("aria-busy");
+      finished(result);
+    }
+  }
+}
+
+function cancel() {
+  asking?.abort();
+  asked = "";
+  finished(result);
+  result.removeAttribute("aria-busy");
+  if (!last) problem(t("web_cancelled"));
+}
+
+function problem(text, nearest = []) {
+  const model = /^(unknown )?(model|pipeline)\b/.test(text);
+  const cards = shown().cards.split(",");
+  const wrong = text.match(/^(?:unknown )?card '(.+?)'/)?.[1];
+  const instead = (name) => {
+    if (model) change({ model: name });
+    else change({ cards: cards.map((card) => (wrong && card.includes(wrong) ? card.replace(wrong, name) : card).trim()).join(", ") });
+    drawForm();
+    answer();
+  };
+  replace(result, h("section", { class: "verdict refused", role: "alert" }, h("p", { class: "eyebrow" }, t("web_no_answer")), h("h1", {}, text),
+    model || wrong ? h("p", { class: "links" }, nearest.map((name) => h("button", { type: "button", class: "link", onclick: () => instead(name) }, name))) : null,
+    h("p", { class: "quiet" }, t("web_no_answer_hint"))));
+}
+
+function show() {
+  detailing?.abort();
+  detailing = new AbortController();
+  if (last.schema.startsWith("cardwise.run/")) {
+    pictures(result, last, detailing.signal);
+    return;
+  }
+  const order = orderOf(last);
+  const top = last.options[order[0]];
+  const picked = last.options.find((option) => keyOf(option) === state.pick) ?? top;
+  const place = h("section", { class: "panel", id: "pareto", "aria-label": t("web_pareto") });
+  const inside = h("div", {});
+  replace(result,
+    verdict(last, order),
+    top ? h("section", { class: "panel" }, h("h2", {}, t("web_layouts")), layouts(last, order, picked)) : null,
+    top ? place : null,
+    top ? inside : null,
+    refusals(last),
+    notes(last),
+    assumptions(last),
+    reproduce());
+  if (!top) return;
+  place.append(h("h2", {}, t("web_pareto")));
+  const chart = h("div", { class: "chart tall" });
+  place.append(chart);
+  draw({ pareto: chart }, "/api/charts", body(""), { signal: detailing.signal });
+  detail(inside, picked, detailing.signal);
+}
+
+
+function reproduce() {
+  const line = command("plan", body(""));
+  return h("section", { class: "panel" }, h("h2", {}, t("web_same_answer")), h("p", { class: "quiet" }, described ? t("web_same_own") : t("web_same_hint")), h("pre", { class: "command", tabindex: "0" }, line));
+}

@@ -1,0 +1,83 @@
+"""`cardwise serve`: what it says at the start, what it refuses to start with, and a client that goes away."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+import uvicorn
+
+from cardwise.cli import run
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The applications that would have been served."""
+    found: list[Any] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda self, sockets: (found.append(self.config), [one.close() for one in sockets]))
+    return found
+
+
+def test_the_extra_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert run(["serve"]) == 2
+    assert capsys.readouterr().err.strip().endswith("pip install 'cardwise[serve]'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "70000"], "port is 70000"),
+        (["--port", "-1"], "port is -1"),
+        (["--workers", "0"], "workers is 0"),
+        (["--host", "203.0.113.9"], "cannot listen at 203.0.113.9"),
+        (["--facts", "no-such-file.toml"], "no-such-file.toml"),
+    ],
+)
+def test_what_it_cannot_start_with_is_one_line(
+    started: list[Any], capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert run(["serve", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1 and not started
+
+
+def test_this_machine_alone_is_the_default(started: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "--port", "0"]) == 0
+    said = capsys.readouterr()
+    assert "http://127.0.0.1:" in said.out and said.err == "" and len(started) == 1
+
+
+def test_another_host_is_told_what_it_means(started: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "--host", "0.0.0.0", "--port", "0"]) == 0
+    assert "no password and no encryption" in capsys.readouterr().err
+
+
+def state(address: str, job: str) -> str:
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
+    connection.request("GET", f"/api/progress/{job}")
+    found: str = json.loads(connection.getresponse().read())["state"]
+    connection.close()
+    return found
+
+
+def test_a_question_whose_client_leaves_is_given_up(served: str) -> None:
+    """Rates with limits on all cards take many seconds; two seconds after the client left, nothing of it runs."""
+    asking = http.client.HTTPConnection(urlsplit(served).netloc, timeout=10)
+    body = json.dumps({"model": "llama-2-70b", "cards": "all", "rate": 3.5, "ttft": 400, "tpot": 40})
+    asking.request("POST", "/api/plan", body, {"content-type": "application/json", "x-cardwise-job": "leaver"})
+    for _ in range(50):
+        if state(served, "leaver") == "running":
+            break
+        time.sleep(0.05)
+    assert state(served, "leaver") == "running"
+    asking.close()
+    time.sleep(2.0)
+    assert state(served, "leaver") == "unknown"
