@@ -49,7 +49,7 @@ def models(
 ) -> None:
     """Known models with parameter counts and KV bytes per token, and known pipelines of images and video."""
     from cardwise.planning import facade
-    from cardwise.planning.run_shapes import known_pipelines
+    from cardwise.planning.runs.shapes import known_pipelines
     from cardwise.planning.shapes import known_models
 
     lang = check_language(form.lang)
@@ -96,7 +96,7 @@ def model(
 
 def _pipeline(name: str, form: Form, lang: str) -> None:
     """`model` for a pipeline of images or video."""
-    from cardwise.planning.run_shapes import pipeline_shape
+    from cardwise.planning.runs.shapes import pipeline_shape
 
     shape = pipeline_shape(name)
     if form.json:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # what one record is made of need not be loaded for another
     from cardwise.planning.article.claim import Claim
     from cardwise.planning.article.essay import EssayCase
     from cardwise.planning.compare import CardRow, Comparison
-    from cardwise.planning.run_shapes import KnownPipeline
+    from cardwise.planning.runs.shapes import KnownPipeline
     from cardwise.planning.shapes import KnownModel, Shape
     from cardwise.planning.shipped import Accuracy
 

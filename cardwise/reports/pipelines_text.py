@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cardwise.planning.run_shapes import KnownPipeline, PipelineShape
+from cardwise.planning.runs.shapes import KnownPipeline, PipelineShape
 from cardwise.quantities import TERA, significant
 from cardwise.reports.plan_text import section
 from cardwise.reports.table import Column, table, wrapped

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cardwise.planning.run_explain import RunExplanation
-from cardwise.planning.run_shapes import PipelineShape
+from cardwise.planning.runs.explain import RunExplanation
+from cardwise.planning.runs.shapes import PipelineShape
 from cardwise.reports.layout_records import efficiency
 from cardwise.reports.records import Record, assumptions, document, estimate, evidence, hour
 from cardwise.run_answer import MemoryNeed, RunAnswer, RunOption, RunRefusal, StagePeak
