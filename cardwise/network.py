@@ -197,7 +197,8 @@ class Autoencoder:
     """Between pixels and latents: `side` pixels each way and `stride` frames a latent position (0: pictures only), `channels` deep.
 
     `upcast`: half-precision runs decode in 32 bit (diffusers' force_upcast: the activations overflow FP16). `tile`: pixels of width and
-    height that a decoder told to tile works on at once, as its class sets them; 0 where nothing states it.
+    height that a decoder told to tile works on at once, as its class sets them; 0 where nothing states it. `tiles`: its class can
+    decode in tiles.
     """
 
     encoder: Network
@@ -207,6 +208,7 @@ class Autoencoder:
     channels: int
     upcast: bool = False
     tile: tuple[int, int] = (0, 0)
+    tiles: bool = True
 
     @property
     def parameters(self) -> int:

@@ -37,7 +37,8 @@ class Pipeline:
     `prompt_tokens`: text tokens that the denoiser sees. `passes`: network passes a step (2 with classifier-free guidance, 1 where guidance
     is distilled into the network). `multiple`: pixels that width and height must be a multiple of. `frame_multiple`: frames must be
     1 + a multiple of it (0: one picture). `max_frames`: None where nothing states a limit. `checkpoint`: number type of the published
-    weights of the denoiser where that is wider than what it is run in. Defaults are the library's or the model card's.
+    weights of the denoiser where that is wider than what it is run in. `passes_apart`: the passes of a
+    step run one after the other, not as one batch. Defaults are the library's or the model card's.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Pipeline:
     source: str = ""
     notes: str = ""
     checkpoint: str = ""
+    passes_apart: bool = False
 
     @property
     def parameters(self) -> int:

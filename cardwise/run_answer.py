@@ -97,6 +97,7 @@ class RunRefusal:
     reason: str
     fix: str
     shortfall_bytes: float | None = None
+    engine: str = ""
 
 
 @dataclass(frozen=True, slots=True)

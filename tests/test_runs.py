@@ -165,7 +165,7 @@ WRONG = [
     (["plan", "sdxl", "--scheduler", "eulr"], "unknown scheduler"),
     (["plan", "sdxl", "--steps", "0"], "between 1 and 1,000"),
     (["plan", "sdxl", "--images", "-1"], "between 1 and"),
-    (["plan", "sdxl", "--images", "2", "--batch", "4"], "batch is 4; it must lie between 1 and 2"),
+    (["plan", "sdxl", "--images", "2", "--batch", "4"], "batch is 4; only 2 images are asked for"),
     (["plan", "sdxl", "--guidance", "-2"], "between 0 and 100"),
     (["plan", "sdxl", "--guidance", "nan"], "guidance is nan"),
     (["plan", "sdxl", "--offload", "disk"], "none, model, sequential"),

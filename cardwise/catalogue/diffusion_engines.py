@@ -19,7 +19,8 @@ FILE = "diffusion/engines.toml"
 class PipelineEngine:
     """One engine: its usual `mode` and `precision`; attention is fused from the month `fused_since` on. `splits`: what it spreads over
     cards; `sharded`: it keeps weights in shares there. `decoder_precision`: of the autoencoder where it has its own; `keeps_checkpoint`:
-    weights stay as they are published, under autocast.
+    weights stay as they are published, under autocast, whose residual stream is in 32 bit. `steps`: where nobody says (0: the model's).
+    `vendors`, `without_generations`, `formats`: what it runs on and takes; empty: any.
     """
 
     name: str
@@ -32,6 +33,20 @@ class PipelineEngine:
     source: str
     decoder_precision: str = ""
     keeps_checkpoint: bool = False
+    steps: int = 0
+    vendors: tuple[str, ...] = ()
+    without_generations: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+
+    def why_not(self, vendor: str, generation: str, weights: str) -> str:
+        """Why this engine does not run such a card or format; empty where it does."""
+        if self.vendors and vendor not in self.vendors:
+            return f"{self.name} runs on {' and '.join(self.vendors)}, not on {vendor}"
+        if generation in self.without_generations:
+            return f"{self.name} does not run on the generation {generation}"
+        if self.formats and weights not in self.formats:
+            return f"{self.name} takes {', '.join(self.formats)}, not {weights}"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +93,10 @@ def pipeline_engines() -> Mapping[str, PipelineEngine]:
             entry["source"],
             str(entry.get("decoder_precision", "")),
             bool(entry.get("keeps_checkpoint", False)),
+            int(entry.get("steps", 0)),
+            tuple(entry.get("vendors", ())),
+            tuple(entry.get("without_generations", ())),
+            tuple(entry.get("formats", ())),
         )
         for name, entry in _data()["engines"].items()
     }

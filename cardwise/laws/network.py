@@ -82,6 +82,8 @@ UNFUSED_PASSES = 6.0
 (baddbmm, softmax, bmm of diffusers' AttnProcessor, whose softmax works in 32 bit)."""
 
 
+CROSS = "cross-attention"
+"""In the name of attention over a text that every card of a split has: nothing of it is exchanged."""
 TILE = 128.0
 """Outputs of a tile each way, as in the large kernels of cuBLAS and CUTLASS."""
 NARROW_TILE = 64
@@ -114,7 +116,7 @@ def padded_flops(op: Attention, canvas: Canvas, batch: float = 1.0) -> float:
 
 
 def exchanged_elements(op: Attention, canvas: Canvas, ulysses: int, ring: int, batch: float = 1.0) -> float:
-    """Elements that one card sends for a self-attention whose sequence is split over `ulysses` x `ring` cards.
+    """Elements that one card sends for an attention whose queries and keys are split over `ulysses` x `ring` cards.
 
     Ulysses exchanges queries, keys, values and the output, each once (Jacobs et al. 2023): 4 N/P of which (u - 1) / u leave the card.
     A ring passes keys and values on ring - 1 times (Liu et al. 2023), N / P each time with the heads that Ulysses left.

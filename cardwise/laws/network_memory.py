@@ -26,7 +26,8 @@ def op_elements(op: Op, canvas: Canvas, batch: float, score_copies: float = 0.0)
     if isinstance(op, Convolution):
         return batch * op.positions.at(canvas) * (op.inputs * op.scale + op.outputs)
     if isinstance(op, Attention):
-        own = batch * op.sequences.at(canvas) * op.heads * op.head_dim * 2.0 * (op.queries.at(canvas) + op.keys.at(canvas))
+        value = op.value_dim or op.head_dim
+        own = batch * op.sequences.at(canvas) * op.heads * (op.head_dim + value) * (op.queries.at(canvas) + op.keys.at(canvas))
         return own + score_copies * score_elements(op, canvas, batch)
     return batch * op.positions.at(canvas) * op.width * min(op.passes, 2.0)
 

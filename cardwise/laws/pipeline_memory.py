@@ -76,6 +76,12 @@ def stage_memory(pipeline: Pipeline, job: Job, execution: Execution, rules: Memo
     return tuple(stages.values())
 
 
+def samples(pipeline: Pipeline, job: Job, execution: Execution) -> tuple[float, float]:
+    """Samples that one card denoises at once, and passes one after the other that a step takes."""
+    passes = job.passes / min(execution.split.guidance, job.passes)
+    return (float(job.batch), passes) if pipeline.passes_apart else (job.batch * passes, 1.0)
+
+
 def peak(stages: tuple[StageMemory, ...]) -> StageMemory:
     """The stage that takes most."""
     return max(stages, key=lambda stage: stage.total_bytes)
@@ -93,10 +99,10 @@ def _components(pipeline: Pipeline, job: Job, execution: Execution, rules: Memor
         canvas, batch = job.canvas(encoder.tokens), job.batch * (min(job.passes, 2) if encoder.guided else 1)
         layer = largest_layer_bytes(encoder.network, rules.width, rules.encoder_bytes if large else 0.0)
         yield _Component("encode", weights, layer, _alive(encoder.network, canvas, batch, fused, rules.width, rules))
-    samples = job.batch * job.passes / min(split.guidance, job.passes) / split.sequence
+    together = samples(pipeline, job, execution)[0] / split.sequence
     for denoiser in pipeline.denoisers:
         weights = stored_bytes(denoiser.network, rules.kept_width or rules.width, rules.denoiser_bytes) / shards
-        alive = _alive(denoiser.network, job.canvas(pipeline.prompt_tokens), samples, fused, rules.width, rules)
+        alive = _alive(denoiser.network, job.canvas(pipeline.prompt_tokens), together, fused, rules.width, rules)
         layer = largest_layer_bytes(denoiser.network, rules.kept_width or rules.width, rules.denoiser_bytes)
         yield _Component("denoise", weights, layer, alive)
     yield _decoder(pipeline, job, execution, rules, fused)
@@ -105,6 +111,8 @@ def _components(pipeline: Pipeline, job: Job, execution: Execution, rules: Memor
 def _decoder(pipeline: Pipeline, job: Job, execution: Execution, rules: MemoryRules, fused: bool) -> _Component:
     autoencoder, canvas = pipeline.autoencoder, job.canvas()
     batch = job.batch if execution.decoder == "whole" else 1
+    if execution.decoder == "sliced" and not autoencoder.tiles:
+        canvas = replace(canvas, frames=1)  # decode_chunk_size of Stable Video Diffusion
     if execution.decoder == "tiled":
         width, height = (side or rules.tile_pixels for side in autoencoder.tile)
         canvas = replace(canvas, width=min(canvas.width, width), height=min(canvas.height, height))

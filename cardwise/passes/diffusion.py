@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from cardwise.execution import Execution
 from cardwise.hardware import Accelerator, Link
 from cardwise.laws.network_memory import stored_bytes
+from cardwise.laws.pipeline_memory import samples
 from cardwise.laws.roofline import smooth_maximum
 from cardwise.laws.work import Operator, Work
 from cardwise.network_efficiency import NetworkEfficiency
@@ -102,7 +103,8 @@ class PipelineRun:
             moved = part.moved_bytes / (self._stored.host_bytes_per_s * efficiency.offload_share)
             listed.append(Operator("offload", Work(message_bytes=part.moved_bytes), moved, link_seconds=moved))
         if part.name == "denoise" and efficiency.step_seconds:
-            listed.append(Operator("scheduler", Work(), efficiency.step_seconds, launch_seconds=efficiency.step_seconds))
+            each = efficiency.step_seconds / samples(self.pipeline, self.job, self.execution)[1]
+            listed.append(Operator("scheduler", Work(), each, launch_seconds=each))
         return Stage(part.name, part.component, part.repeats, tuple(listed))
 
     def _encoders(self) -> Iterator[_Part]:
@@ -115,20 +117,20 @@ class PipelineRun:
             large = encoder.network.parameters > self._stored.large_encoder
             work = network_work(encoder.network, self.job.canvas(encoder.tokens), batch, whole, stored if large else 0.0)
             weights = stored_bytes(encoder.network, WIDTHS[whole.precision], stored if large else 0.0)
-            moved = weights if self.execution.offload != "none" and not self.execution.encoders_on_host else 0.0
             on_host = self.execution.encoders_on_host and large
+            moved = weights if self.execution.offload != "none" and not on_host else 0.0
             yield _Part("encode", encoder.name, 1.0, work, rates(self._accelerator, whole), whole, moved, on_host=on_host)
 
     def _denoisers(self) -> Iterator[_Part]:
         execution, job, stored = self.execution, self.job, self._stored
-        batch = job.batch * job.passes / min(execution.split.guidance, job.passes)
+        batch, times = samples(self.pipeline, job, execution)
         canvas = job.canvas(self.pipeline.prompt_tokens)
         quantised = bool(stored.denoiser_bytes)
         for denoiser in self.pipeline.denoisers:
             work = network_work(denoiser.network, canvas, batch, execution, stored.denoiser_bytes, stored.unpacked_bytes)
-            weights = stored_bytes(denoiser.network, WIDTHS[execution.precision], stored.denoiser_bytes)
-            steps = job.evaluated * denoiser.share
-            moved = {"none": 0.0, "model": weights / max(steps, 1.0), "sequential": weights}[execution.offload]
+            weights = stored_bytes(denoiser.network, WIDTHS[execution.kept or execution.precision], stored.denoiser_bytes)
+            steps = job.evaluated * denoiser.share * times
+            moved = {"none": 0.0, "model": weights / steps, "sequential": weights}[execution.offload]
             cards = execution.split.cards
             gathered = weights * (cards - 1) / cards if execution.split.sharded and cards > 1 else 0.0
             yield _Part("denoise", denoiser.name, steps, work, rates(self._accelerator, execution, quantised), execution, moved, gathered)

@@ -97,7 +97,7 @@ def network_work(
     sent, count = 0.0, 0
     if split.sequence > 1:
         for op in network.ops:
-            if isinstance(op, Attention) and op.queries.share:
+            if isinstance(op, Attention) and op.queries.share and law.CROSS not in op.name:
                 sent += law.exchanged_elements(op, canvas, split.ulysses, split.ring, batch) * width
                 count += op.count * ((4 if split.ulysses > 1 else 0) + split.ring - 1)
     kinds, flops, rows, depth, moved, weights, launches = np.array([entry[1:] for entry in entries], dtype=float).T
@@ -118,8 +118,9 @@ def _entry(
         return op.name, LINEAR, padded, op.rows.at(canvas) * batch, op.inputs, moved, matrix * (stored + unpacked), launches
     if isinstance(op, Convolution):
         filters = op.count * op.inputs / op.groups * op.taps * op.outputs * width
-        padded = law.flops(op, canvas, batch) * law.tiled_columns(op.outputs // op.groups)
-        depth = op.inputs / op.groups * op.taps
+        apart = op.groups == op.inputs  # depthwise kernels have no tiles: they are bound by their traffic
+        padded = law.flops(op, canvas, batch) * (1.0 if apart else law.tiled_columns(op.outputs // op.groups))
+        depth = 0.0 if apart else op.inputs / op.groups * op.taps
         return op.name, CONVOLUTION, padded, op.positions.at(canvas) * batch, depth, moved, filters, launches
     if isinstance(op, Attention):
         rows = op.queries.at(canvas) * batch * op.sequences.at(canvas)

@@ -154,6 +154,7 @@ def refusal(value: RunRefusal) -> Record:
         "cards": value.cards,
         "weights": value.weights,
         "offload": value.offload,
+        "engine": value.engine,
         "reason": value.reason,
         "fix": value.fix,
         "shortfall_bytes": value.shortfall_bytes,

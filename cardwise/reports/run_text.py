@@ -18,10 +18,15 @@ STAGES = ("encode", "denoise", "decode")
 def run_text(answer: RunAnswer, lang: str = "en", width: int = 120, full: bool = False) -> str:
     """The whole answer for a terminal of `width` columns."""
     say = words(lang)
-    blocks = [wrapped(answer.verdict_zh if say.chinese else answer.verdict, width), head(answer, say, width)]
+    blocks = [wrapped(say.said(answer.verdict_zh) if say.chinese else answer.verdict, width), head(answer, say, width)]
     shown = answer.by_cost if full else best_of_each(answer)
     if shown:
-        blocks += [table(columns(answer, shown[:ROWS_SHOWN], say), width), wrapped(say("run_legend"), width), stages(answer, say, width)]
+        if len(shown) > ROWS_SHOWN and not full:
+            more = wrapped(say("run_more", count=len(answer.options) - ROWS_SHOWN), width)
+            shown = shown[:ROWS_SHOWN]
+        else:
+            more = ""
+        blocks += [table(columns(answer, shown, say), width), more, wrapped(say("run_legend"), width), stages(answer, say, width)]
     blocks += [needs(answer, say, width, full), refused(answer, say, width), nearby(answer, say, width), basis(answer, shown, say, width)]
     blocks += [prices(answer, shown, say, width), unknown(answer, say, width)]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -29,7 +34,7 @@ def run_text(answer: RunAnswer, lang: str = "en", width: int = 120, full: bool =
 
 def head(answer: RunAnswer, say: Words, width: int) -> str:
     """Model and job."""
-    listed = ", ".join(f"{name} {parameters(count)}" for name, count in answer.components)
+    listed = ", ".join(f"{name} {parameters(count)}" for name, count in answer.components if count)
     line = say(
         "run_line",
         model=answer.model,
@@ -100,7 +105,7 @@ def spread(option: RunOption) -> str:
 def way(offload: str, decoder: str, say: Words) -> str:
     """Where weights wait and how the decoder works."""
     text = say({"none": "run_way_whole", "model": "run_way_model", "sequential": "run_way_sequential"}[offload])
-    return say("run_tiled", way=text) if decoder == "tiled" else text
+    return text if decoder == "whole" else say(f"run_{decoder}", way=text)
 
 
 def bound_of(option: RunOption) -> str:
@@ -173,9 +178,9 @@ def refused(answer: RunAnswer, say: Words, width: int) -> str:
                 "run_refused",
                 name=f"{one.cards}x {one.accelerator}",
                 weights=one.weights,
-                offload=one.offload,
-                reason=one.reason,
-                fix=say("fix", fix=one.fix) if one.fix else "",
+                engine=one.engine,
+                reason=say.said(one.reason),
+                fix=say("fix", fix=say.said(one.fix)) if one.fix else "",
             )
             for one in answer.refusals
         )

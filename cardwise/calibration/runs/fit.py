@@ -18,7 +18,7 @@ import numpy as np
 
 from cardwise.calibration.intervals import Residual, of_others, quantiles, widening
 from cardwise.calibration.runs.cases import run_rows
-from cardwise.calibration.runs.leave_out import keys_of, knowledge_in, memory_residuals, residuals
+from cardwise.calibration.runs.leave_out import growing, keys_of, knowledge_in, memory_residuals, residuals
 from cardwise.calibration.runs.problem import Fit, macro, rows_of_speed
 from cardwise.catalogue.load import DATA
 
@@ -77,13 +77,13 @@ def main() -> None:
     everything = [*tight, *memory_residuals()]
     factor = widening(everything, of_others(everything))
     print(f"intervals widened by {factor:.2f}", flush=True)
-    widths = {regime: width.widened(factor) for regime, width in quantiles(everything).items()}
+    widths = growing({regime: width.widened(factor) for regime, width in quantiles(everything).items()})
     write_csv(
         "run_intervals.csv",
         ("regime", "low", "high", "cases"),
         sorted((k, f"{w.low:.3f}", f"{w.high:.3f}", w.cases) for k, w in widths.items()),
     )
-    known = Counter(key for row in fit.rows for key in keys_of(row))
+    known = Counter(key for row in fit.rows if not row.loose for key in keys_of(row))
     write_csv("run_known.csv", ("name", "cases"), sorted(known.items()))
     write_csv(
         "run_residuals.csv.gz",

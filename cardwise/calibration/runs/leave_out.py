@@ -7,13 +7,16 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from cardwise.calibration.cases import case_of
-from cardwise.calibration.intervals import Residual
+from cardwise.calibration.intervals import Residual, Width
 from cardwise.calibration.runs.cases import run_rows
 from cardwise.calibration.runs.intervals import metric_of
 from cardwise.calibration.runs.predict import memory_value
 from cardwise.calibration.runs.problem import Fit, Row
 from cardwise.calibration.runs.setup import run_setup
 from cardwise.errors import CardwiseError
+
+LEVELS = ("stack", "card", "generation", "datasheet")
+"""How near the evidence comes, the nearest first."""
 
 
 def residuals(fit: Fit, kind: str, group: Callable[[Row], str], known: Callable[[Row, set[str]], str]) -> list[Residual]:
@@ -43,6 +46,19 @@ def residuals(fit: Fit, kind: str, group: Callable[[Row], str], known: Callable[
     return found
 
 
+def growing(widths: dict[str, Width]) -> dict[str, Width]:
+    """Widths that never shrink as less is known: each covers those of the levels of knowledge nearer to it."""
+    found = dict(widths)
+    for regime in widths:
+        metric, _, level = regime.rpartition("/")
+        for nearer in LEVELS[: LEVELS.index(level)] if level in LEVELS else ():
+            other = widths.get(f"{metric}/{nearer}")
+            if other is not None:
+                own = found[regime]
+                found[regime] = Width(min(own.low, other.low), max(own.high, other.high), own.cases)
+    return found
+
+
 def keys_of(row: Row) -> tuple[str, str, str]:
     """Names under which a run counts as known."""
     card = row.setup.accelerator
@@ -51,7 +67,7 @@ def keys_of(row: Row) -> tuple[str, str, str]:
 
 def knowledge_in(row: Row, seen: set[str]) -> str:
     """How near the rest of the evidence comes to a row."""
-    for level, key in zip(("stack", "card", "generation"), keys_of(row), strict=True):
+    for level, key in zip(LEVELS, keys_of(row), strict=False):
         if key in seen:
             return level
     return "datasheet"

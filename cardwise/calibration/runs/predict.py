@@ -10,7 +10,7 @@ from cardwise.calibration.cases import Case
 from cardwise.calibration.effects import Effect, Slot, read_effects, read_slots, slot_values
 from cardwise.calibration.runs.setup import RunSetup, element_bytes
 from cardwise.catalogue.accelerators import accelerators, named
-from cardwise.catalogue.diffusion_engines import process_memory
+from cardwise.catalogue.diffusion_engines import pipeline_engine, process_memory
 from cardwise.catalogue.load import read_toml
 from cardwise.errors import NotSupported
 from cardwise.execution import Execution
@@ -81,9 +81,9 @@ def memory_rules(
     seen = measure != "allocated"
     other = (values["reserved_bytes"] if seen else 0.0) + (process_memory().context_bytes if measure == "card" else 0.0)
     return MemoryRules(
-        width=width,
+        width=WIDTHS["fp32"] if pipeline_engine(execution.engine).keeps_checkpoint else width,
         decoder_width=WIDTHS[decoder_precision(found, execution)],
-        kept_width=WIDTHS[execution.kept] if execution.kept else width,
+        kept_width=WIDTHS[execution.kept or execution.precision],
         denoiser_bytes=element_bytes(execution.weights),
         encoder_bytes=element_bytes(execution.encoder_weights),
         activation_factor=values["activation_factor"],

@@ -21,8 +21,7 @@ from cardwise.pipeline import Job, Pipeline
 PLAIN = frozenset({"fp32", "tf32", "fp16", "bf16"})
 DESKTOP_FORMS = frozenset({"PCIe card", "laptop", "Workstation PCIe"})
 """Form factors whose hosts have few fast cores, where servers have many slow ones."""
-UNSAID_STEPS = 20.0
-"""Steps of a web user interface where nobody says: the default of stable-diffusion-webui."""
+EIGHT_BIT = frozenset({"fp8", "int8"})
 MOST_STEPS, MOST_PIXELS, MOST_FRAMES, MOST_BATCH = 1000, 16384, 4096, 4096
 
 
@@ -48,7 +47,7 @@ def run_setup(case: Case) -> RunSetup:
         card = neural(card)
     found = pipeline(case.model)
     engine = pipeline_engine(case.engine)
-    execution = execution_of(case, engine, words)
+    execution = execution_of(case, engine, card, words)
     if engine.keeps_checkpoint and "converted" not in words:
         execution = replace(execution, kept=found.checkpoint)
     cards = execution.split.cards
@@ -66,7 +65,7 @@ def run_setup(case: Case) -> RunSetup:
 
 def job_of(case: Case, found: Pipeline) -> Job:
     """The job of a case, with the pipeline's defaults. Raises BadInput for sizes that nothing can make."""
-    steps = case.steps or (UNSAID_STEPS if case.engine == "a1111" else found.steps)
+    steps = case.steps or pipeline_engine(case.engine).steps or found.steps
     numbers = {
         "width": (case.width or found.width, MOST_PIXELS),
         "height": (case.height or found.height, MOST_PIXELS),
@@ -81,19 +80,20 @@ def job_of(case: Case, found: Pipeline) -> Job:
     return Job(width, height, count, found.passes, frames, batch)
 
 
-def execution_of(case: Case, engine: PipelineEngine, words: tuple[str, ...]) -> Execution:
+def execution_of(case: Case, engine: PipelineEngine, card: Accelerator, words: tuple[str, ...]) -> Execution:
     """How a case was run. Raises NotSupported for a split that is not predicted or not said."""
     if degree(words, "pp") > 1 or (case.pp or 1) > 1:
         raise NotSupported("PipeFusion (patches in a pipeline of blocks) is not predicted; give ulysses, ring or cfg degrees")
     weights = case.weights.lower() or engine.precision
     mode = "compiled" if engine.mode == "eager" and "compiled" in words else engine.mode
-    unpacking = unpacking_of(weights, words)
+    eager = mode == "eager" and weights in EIGHT_BIT and "dynamic activation" not in words
+    unpacking = unpacking_of(weights, ("weight-only", *words) if eager or not native(weights, card) else words)
     return Execution(
         engine=engine.name,
         version=case.engine_version,
         mode=mode,
         attention=attention_of(engine, words, case.measured),
-        precision=precision_of(weights, engine, words),
+        precision=precision_of(weights, card, words),
         weights=weights,
         encoder_weights=weights if "encoder quantised" in words else "",
         unpacking="" if unpacking is None or unpacking.native else unpacking.name,
@@ -105,11 +105,12 @@ def execution_of(case: Case, engine: PipelineEngine, words: tuple[str, ...]) -> 
     )
 
 
-def precision_of(weights: str, engine: PipelineEngine, words: tuple[str, ...]) -> str:
-    """Arithmetic of what is not quantised: as the weights are stored, else 16 bit."""
+def precision_of(weights: str, card: Accelerator, words: tuple[str, ...] = ()) -> str:
+    """Arithmetic of what is not quantised: as the weights are stored, else bf16; fp16 on a card without bf16."""
     if weights == "fp32" and "fp32 products in tf32" in words:
         return "tf32"
-    return weights if weights in PLAIN else "bf16"
+    said = weights if weights in PLAIN else "bf16"
+    return "fp16" if said == "bf16" and not card.peaks.get("bf16") and card.peaks.get("fp16") else said
 
 
 def attention_of(engine: PipelineEngine, words: tuple[str, ...], measured: str) -> str:
@@ -149,10 +150,15 @@ def unpacking_of(weights: str, words: tuple[str, ...]) -> Unpacking | None:
     known = unpackings()
     if weights.startswith("q") and weights[1:2].isdigit():
         return known["gguf-k" if "_k" in weights else "gguf"]
-    said = next((item for item in known.values() if any(word in words for word in item.words)), None)
-    if said is not None:
-        return said
+    found = [item for item in known.values() if any(word in words for word in item.words)]
+    if found:
+        return next((item for item in found if item.name != "weight-only"), found[0])
     return known["nf4"] if weights in ("nf4", "bnb-nf4", "int4") else None
+
+
+def native(weights: str, card: Accelerator) -> bool:
+    """Whether the card multiplies a format of 8 bit as it is stored; True of all other formats."""
+    return weights not in EIGHT_BIT or bool(card.peaks.get(weights))
 
 
 def stored(execution: Execution, card: Accelerator) -> Stored:
@@ -186,7 +192,7 @@ def at_clock(card: Accelerator, clock_hz: float | None) -> Accelerator:
     """The card with its arithmetic at a locked clock."""
     if clock_hz is None or not card.boost_hz or clock_hz >= card.boost_hz:
         return card
-    return replace(card, peaks={name: rate * clock_hz / card.boost_hz for name, rate in card.peaks.items()})
+    return replace(card, boost_hz=clock_hz, peaks={name: rate * clock_hz / card.boost_hz for name, rate in card.peaks.items()})
 
 
 def neural(card: Accelerator) -> Accelerator:
@@ -208,7 +214,8 @@ def torch_era(words: tuple[str, ...], measured: str) -> str:
 def run_context(card: Accelerator, execution: Execution, era: str = "torch2", age: str = "") -> tuple[tuple[str, str], ...]:
     """Attributes of a run that fitted effects are keyed by, sorted. None of them names a model or a source.
 
-    `era`: of PyTorch. `age`: young where the card was measured in its first half year (cuDNN and CUDA came after the RTX 4090).
+    `sums`: halved where a card adds in 32 bit at half its rate (GeForce), which its clocks outrun. `era`: of PyTorch. `age`: young where
+    the card was measured in its first half year (cuDNN and CUDA came after the RTX 4090).
     """
     quantised = execution.weights not in PLAIN
     kernel = ("f32" if execution.precision in ("fp32", "tf32") else "f16") if not quantised or execution.unpacking else "8bit"
@@ -222,6 +229,7 @@ def run_context(card: Accelerator, execution: Execution, era: str = "torch2", ag
         "attention": execution.attention,
         "host": "desktop" if card.form_factor in DESKTOP_FORMS else "server",
         "era": era if execution.mode != "built" else "",
+        "sums": "halved" if card.peaks.get("fp16_acc16", 0.0) > card.peaks.get("fp16", 0.0) > 0 else "whole",
         "maturity": age,
         "split": "ring" if execution.split.ring > 1 else "ulysses" if execution.split.ulysses > 1 else "",
     }

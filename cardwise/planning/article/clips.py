@@ -43,7 +43,7 @@ def clip_ways(question: RunQuestion, model: str, weights: str, card: Accelerator
     """All places where weights may wait, with the decoder whole or in tiles."""
     found = []
     for offload, decoder in WAYS:
-        made = replace(execution(pipeline_engine("diffusers"), weights), offload=offload, decoder=decoder)
+        made = replace(execution(pipeline_engine("diffusers"), weights, card, question.pipeline), offload=offload, decoder=decoder)
         stages = memory(question, made, 1)
         fits = peak(stages).total_bytes <= card.usable_bytes
         found.append(ClipWay(model, weights, offload, decoder, stages, option(question, card, made, 1) if fits else None))

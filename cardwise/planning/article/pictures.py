@@ -77,7 +77,7 @@ forgets(question.cache_clear)
 
 def run(way: Way, card: Accelerator, images: int) -> Timed | None:
     """All pictures on one card in one way; None where it does not fit."""
-    made = replace(execution(pipeline_engine(way.engine), way.weights), attention=way.attention)
+    made = replace(execution(pipeline_engine(way.engine), way.weights, card, question(images).pipeline), attention=way.attention)
     base = best(question(images), card, made, 1)
     if not isinstance(base, RunOption):
         return None

@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from cardwise.calibration.runs.predict import memory_rules
-from cardwise.catalogue.accelerators import accelerators
+from cardwise.catalogue.accelerators import accelerator, accelerators
 from cardwise.catalogue.diffusion_engines import pipeline_engine
 from cardwise.execution import Execution
 from cardwise.hardware import Accelerator
 from cardwise.laws.pipeline_memory import StageMemory, peak, stage_memory
 from cardwise.planning.runs.question import LISTED, RunQuestion
-from cardwise.planning.runs.ways import WAYS, execution
+from cardwise.planning.runs.ways import WAYS, allowed, execution
 from cardwise.quantities import GIB
 from cardwise.run_answer import MemoryNeed, RunRefusal, StagePeak
+
+REFERENCE_CARD = accelerator("H100 SXM")
+"""A card with every number type: what a run takes does not depend on the card but through the types that it lacks."""
 
 
 def memory(question: RunQuestion, made: Execution, batch: int) -> tuple[StageMemory, ...]:
@@ -29,8 +32,10 @@ def peak_of(stage: StageMemory) -> StagePeak:
 def needs(question: RunQuestion) -> Iterator[MemoryNeed]:
     """What one picture takes at every precision and way of keeping weights, with the smallest card that holds it."""
     for weights in question.weights or LISTED:
-        base = execution(pipeline_engine("diffusers"), weights)
+        base = execution(pipeline_engine("diffusers"), weights, REFERENCE_CARD, question.pipeline)
         for offload, decoder in WAYS:
+            if decoder == ("sliced" if question.pipeline.autoencoder.tiles else "tiled"):
+                continue
             made = replace(base, offload=offload, decoder=decoder)
             name, size = smallest(question, made)
             yield MemoryNeed(
@@ -56,7 +61,14 @@ def refusal(question: RunQuestion, card: Accelerator, base: Execution, replicas:
         f"{card.usable_bytes / GIB:.1f}"
     )
     return RunRefusal(
-        card.name, replicas * base.split.cards, base.weights, question.offload or "any", reason, fix_of(question, card, base), lacking
+        card.name,
+        replicas * base.split.cards,
+        base.weights,
+        question.offload or "any",
+        reason,
+        fix_of(question, card, base),
+        lacking,
+        base.engine,
     )
 
 
@@ -64,13 +76,16 @@ def fix_of(question: RunQuestion, card: Accelerator, base: Execution) -> str:
     """The first change that fits: another way of keeping weights, fewer bits, a smaller batch, else the smallest card."""
     for weights in dict.fromkeys((base.weights, "fp8", "nf4", "q4_k_m")):
         for engine in dict.fromkeys((base.engine, "diffusers")):
-            candidate = execution(pipeline_engine(engine), weights)
+            candidate = execution(pipeline_engine(engine), weights, card, question.pipeline)
+            if pipeline_engine(engine).why_not(card.vendor, card.generation, weights):
+                continue
             for offload, decoder in WAYS:
-                if offload not in pipeline_engine(engine).offloads:
+                if not allowed(replace(question, offload="", tiling=None), candidate, card, (offload, decoder)):
                     continue
                 made = replace(candidate, offload=offload, decoder=decoder)
                 if peak(memory(question, made, 1)).total_bytes <= card.usable_bytes:
-                    said = [f"--weights {weights}", f"--offload {offload}", *(["--tiling"] if decoder == "tiled" else [])]
+                    said = [f"--weights {weights}", f"--offload {offload}", *(["--tiling"] if decoder != "whole" else [])]
+                    said += [f"--engine {engine}"] if question.engine is not None and engine != question.engine.name else []
                     return f"runs with {' '.join(said)}" + (" --batch 1" if (question.batch or 1) > 1 else "")
-    need = smallest(question, replace(base, offload="none", decoder="tiled"))
+    need = smallest(question, replace(base, offload="none", decoder="tiled" if question.pipeline.autoencoder.tiles else "sliced"))
     return f"the smallest card that holds it is {need[0]}" if need[0] else "make the picture smaller"

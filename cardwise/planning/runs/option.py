@@ -8,6 +8,7 @@ from cardwise.answer import Estimate
 from cardwise.calibration.runs.intervals import run_basis, run_estimate, run_knowledge
 from cardwise.calibration.runs.predict import run_efficiency
 from cardwise.calibration.runs.setup import run_context, stored
+from cardwise.catalogue.diffusion_engines import pipeline_engine
 from cardwise.catalogue.links import link
 from cardwise.errors import CardwiseError
 from cardwise.execution import Execution
@@ -30,7 +31,11 @@ WORTH_IT = 0.98
 
 def best(question: RunQuestion, card: Accelerator, base: Execution, replicas: int) -> RunOption | RunRefusal:
     """The fastest batch of the first way that fits, or why none does."""
-    tried = [way for way in WAYS if allowed(question, base, way)]
+    why = pipeline_engine(base.engine).why_not(card.vendor, card.generation, base.weights)
+    if why:
+        fix = "leave --engine out"
+        return RunRefusal(card.name, replicas * base.split.cards, base.weights, question.offload or "any", why, fix, None, base.engine)
+    tried = [way for way in WAYS if allowed(question, base, card, way)]
     short: tuple[float, StageMemory] | None = None
     for offload, decoder in tried:
         made = replace(base, offload=offload, decoder=decoder)
@@ -40,12 +45,15 @@ def best(question: RunQuestion, card: Accelerator, base: Execution, replicas: in
             try:
                 return option(question, card, made, replicas)
             except CardwiseError as error:
-                return RunRefusal(card.name, replicas * base.split.cards, base.weights, offload, error.message, "")
+                return RunRefusal(card.name, replicas * base.split.cards, base.weights, offload, error.message, "", None, base.engine)
         if short is None or lacking < short[0]:
             short = (lacking, peak(stages))
     if short is None:
         reason = f"{base.engine} keeps its weights on the card{'s of a split' if base.split.cards > 1 else ''}"
-        return RunRefusal(card.name, replicas * base.split.cards, base.weights, question.offload, reason, "leave --offload out")
+        if card.unified_memory:
+            reason = f"host and card of {card.name} share one memory, which offloading does not free"
+        fix = "leave --offload and --tiling out"
+        return RunRefusal(card.name, replicas * base.split.cards, base.weights, question.offload or "any", reason, fix, None, base.engine)
     return refusal(question, card, base, replicas, *short)
 
 

@@ -95,8 +95,10 @@ def run_question(model: str, cards: str | None = None, **options: Unpack[RunOpti
     if offload not in (*OFFLOADS, "auto", ""):
         raise BadInput(f"offload is {offload!r}; it must be one of {', '.join(OFFLOADS)} or auto")
     engine = options.get("engine", "auto").strip().lower()
-    images = whole("images", options.get("images", 1), MOST_IMAGES) or 1
-    batch = whole("batch", options.get("batch"), images)
+    batch = whole("batch", options.get("batch"), MOST_IMAGES)
+    images = whole("images", options.get("images", batch or 1), MOST_IMAGES) or 1
+    if batch is not None and batch > images:
+        raise BadInput(f"batch is {batch}; only {images} images are asked for: raise --images, or leave one of them out")
     budget = options.get("budget_usd_per_hour")
     job, notes = job_of(found, options)
     return RunQuestion(

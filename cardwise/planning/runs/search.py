@@ -11,6 +11,7 @@ from cardwise.planning.runs.option import WORTH_IT, best
 from cardwise.planning.runs.question import RunQuestion
 from cardwise.planning.runs.verdict import verdict, verdict_zh
 from cardwise.planning.runs.ways import ways
+from cardwise.quantities import significant
 from cardwise.run_answer import RunAnswer, RunOption, RunRefusal
 
 
@@ -27,7 +28,11 @@ def plan_run(question: RunQuestion, progress: Callable[[int, int], None] | None 
         options += useful([found for found in made if isinstance(found, RunOption)], question)
         refusals += [found for found in made if isinstance(found, RunRefusal)]
     if question.budget_usd_per_hour is not None:
-        options = [o for o in options if o.cost.rent is not None and o.cost.rent.total <= question.budget_usd_per_hour]
+        kept = [o for o in options if o.cost.rent is not None and o.cost.rent.total <= question.budget_usd_per_hour]
+        refusals += [over_budget(o, question.budget_usd_per_hour) for o in options if o not in kept]
+        options = kept
+    run = {(o.accelerator, o.cards, o.execution.weights) for o in options}
+    refusals = [one for one in refusals if (one.accelerator, one.cards, one.weights) not in run]
     answer = RunAnswer(
         model=question.pipeline.id,
         name=question.pipeline.name,
@@ -47,6 +52,24 @@ def plan_run(question: RunQuestion, progress: Callable[[int, int], None] | None 
         assumptions=question.assumptions,
     )
     return replace(answer, verdict=verdict(answer), verdict_zh=verdict_zh(answer))
+
+
+def over_budget(option: RunOption, budget_usd_per_hour: float) -> RunRefusal:
+    """Why an option that runs is not taken: its rent, or that none is known."""
+    rent = option.cost.rent
+    cost = "no rent of it is known" if rent is None else f"its rent is ${significant(rent.total)} an hour"
+    made = option.execution
+    reason = f"{cost}, the budget ${significant(budget_usd_per_hour)}"
+    return RunRefusal(
+        option.accelerator,
+        option.cards,
+        made.weights,
+        made.offload,
+        reason,
+        "raise --budget-usd-per-hour or say --price",
+        None,
+        made.engine,
+    )
 
 
 def useful(made: list[RunOption], question: RunQuestion) -> list[RunOption]:

@@ -40,9 +40,10 @@ def name_of(option: RunOption) -> str:
     made = option.execution
     parts = [made.weights, made.engine]
     parts += [f"{made.offload} offload"] if made.offload != "none" else []
-    parts += ["tiled decoder"] if made.decoder == "tiled" else []
+    parts += [f"{made.decoder} decoder"] if made.decoder != "whole" else []
     split = made.split
-    parts += [f"CFG {split.guidance} x Ulysses {split.ulysses}"] if split.cards > 1 else []
+    parts += [f"CFG {split.guidance}"] if split.guidance > 1 else []
+    parts += [f"Ulysses {split.ulysses}"] if split.ulysses > 1 else []
     parts += [f"batch {option.job.batch}"] if option.job.batch > 1 else []
     return f"{option.name} ({', '.join(parts)})"
 

@@ -36,7 +36,7 @@ def autoencoder_kl_temporal_decoder(fields: Fields) -> Autoencoder:
     )
     decoder = _decoder(channels, layers, latent, fields.integer("out_channels", default=3))
     upcast = fields.flag("force_upcast", default=True)
-    return Autoencoder(encoder, decoder, side=1 << (len(channels) - 1), stride=1, channels=latent, upcast=upcast)
+    return Autoencoder(encoder, decoder, side=1 << (len(channels) - 1), stride=1, channels=latent, upcast=upcast, tiles=False)
 
 
 def _block(level: Level, inputs: int, outputs: int) -> tuple[Piece, ...]:

@@ -51,7 +51,7 @@ def paella_vq(fields: Fields) -> Autoencoder:
             bias = pointwise("convolution", ONE, widths[i - 1], passes=0.0, launches=0, parameters=widths[i - 1])
             stages.append(_stage([convolution(grid(sides[i]), widths[i], 4 * widths[i - 1], 4, bias=False), bias]))
     stages.append(_stage([convolution(first, widths[0], outputs, 1), pointwise(RESAMPLING, first, outputs)]))
-    return Autoencoder(encoder, build(NAME, stages), side=sides[-1], stride=0, channels=latent)
+    return Autoencoder(encoder, build(NAME, stages), side=sides[-1], stride=0, channels=latent, tiles=False)
 
 
 def _stage(ops: list[Op]) -> Stage:

@@ -49,6 +49,7 @@ def read_pipeline(id: str, components: Mapping[str, Fields], rule: Fields) -> Pi
         source=rule.text("source", default=rule.source),
         notes=rule.text("notes", default=""),
         checkpoint=rule.text("checkpoint", default=""),
+        passes_apart=rule.flag("passes_apart"),
     )
 
 
