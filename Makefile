@@ -54,6 +54,7 @@ pytest: setup ## the tests alone
 fit: $(VENV)/fit.stamp ## fit the efficiencies and intervals to the evidence again, from the shipped ones on
 	@$(BIN)/python -m cardwise.calibration --warm
 	@$(BIN)/python -m cardwise.calibration.training
+	@$(BIN)/python -m cardwise.calibration.runs.fit
 
 bench: setup ## time the commands that a person waits for
 	@$(BIN)/python benchmarks/bench.py

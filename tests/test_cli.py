@@ -66,6 +66,8 @@ OUTPUTS = {
     "run-zh": ["plan", "flux-dev", "--cards", "RTX 4090", "--weights", "fp8", "--lang", "zh"],
     "run-refused": ["plan", "flux-dev", "--cards", "RTX 3060", "--offload", "none", "--weights", "bf16"],
     "run_explain": ["explain", "sd15", "--cards", "RTX 4090"],
+    "pipeline": ["model", "wan2.2-t2v-a14b"],
+    "models-pipelines": ["models", "flux"],
     "cards": ["cards", "RTX 4090", "H100 SXM"],
     "cards-rank": ["cards", "RTX 4090", "H100 SXM", "GTX 1050 Ti", "--rank", "decode", "--model", "llama-3.1-8b", "--weights", "bf16"],
     "cards-rendering": ["cards", *RENDERED, "--rank", "rendering"],

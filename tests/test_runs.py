@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from cardwise.calibration.cases import Case
-from cardwise.calibration.run_cases import run_rows
-from cardwise.calibration.run_report import grouped, macro, scored
-from cardwise.calibration.run_setup import run_setup
-from cardwise.calibration.run_words import degree, run_words
+from cardwise.calibration.runs.cases import run_rows
+from cardwise.calibration.runs.report import grouped, macro, scored
+from cardwise.calibration.runs.setup import run_setup
+from cardwise.calibration.runs.words import degree, run_words
 from cardwise.catalogue.schedulers import scheduler, schedulers
 from cardwise.cli import run
 from cardwise.errors import BadInput, CardwiseError, NotSupported, UnknownName
-from cardwise.planning.run_question import run_question
-from cardwise.planning.run_search import plan_run
+from cardwise.planning.runs.question import run_question
+from cardwise.planning.runs.search import plan_run
 from cardwise.quantities import GIB
 from cardwise.run_answer import RunAnswer
 

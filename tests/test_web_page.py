@@ -70,7 +70,7 @@ def test_the_page_is_small() -> None:
 
 def test_a_request_has_the_options_of_the_library() -> None:
     from cardwise.planning.asking import Options
-    from cardwise.planning.run_question import RunOptions
+    from cardwise.planning.runs.question import RunOptions
 
     refused = {"configs", "online", "speculative", "lora", "prefix_cache_hit"}
     own = set(asked.PlanAsked.model_fields) - set(asked.OWN)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from cardwise.answer import Estimate
 from cardwise.calibration import intervals, memory_cases, training_cases
-from cardwise.calibration import run_predict as runs
 from cardwise.calibration.cases import BrokenRow, Case, read_cases, row_of, run_of, unique
 from cardwise.calibration.effects import efficiency
 from cardwise.calibration.knowledge import knowledge
 from cardwise.calibration.predict import SPEED_METRICS, Outcome, measuring, outcome, value_of
-from cardwise.calibration.run_validate import run_estimate_of
+from cardwise.calibration.runs import predict as runs
+from cardwise.calibration.runs.validate import run_estimate_of
 from cardwise.calibration.setup import Setup, setup
 from cardwise.errors import BadInput, CardwiseError, NotSupported
 

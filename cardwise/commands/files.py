@@ -19,7 +19,7 @@ from cardwise.errors import BadInput, NotSupported
 if TYPE_CHECKING:
     from cardwise.deployment import Deployment
     from cardwise.planning.detail import Detail, Report
-    from cardwise.planning.run_explain import RunExplanation
+    from cardwise.planning.runs.explain import RunExplanation
     from cardwise.reports.charts import Spec
     from cardwise.reports.html_page import Passport
     from cardwise.run_answer import RunAnswer

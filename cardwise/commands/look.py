@@ -47,20 +47,24 @@ def models(
     sources: Sources,
     form: Form,
 ) -> None:
-    """Known models with parameter counts and KV bytes per token."""
+    """Known models with parameter counts and KV bytes per token, and known pipelines of images and video."""
     from cardwise.planning import facade
+    from cardwise.planning.runs.shapes import known_pipelines
     from cardwise.planning.shapes import known_models
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
-    found = known_models(query)
+    pipelines = known_pipelines(query)
+    found = known_models(query, or_none=bool(pipelines))
     if form.json:
         from cardwise.reports.catalogue_records import models_record
 
-        return write_json(models_record(query, found))
+        return write_json(models_record(query, found, pipelines))
     from cardwise.reports.models_text import models_text
+    from cardwise.reports.pipelines_text import pipelines_text
 
-    write(models_text(query, found, lang, width()))
+    listed = models_text(query, found, lang, width()) if found else ""
+    write("\n".join(filter(None, (listed, pipelines_text(pipelines, lang, width())))))
 
 
 @takes(choice=Choice, sources=Sources, form=Form)
@@ -78,6 +82,8 @@ def model(
 
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
+    if facade.is_pipeline(name):
+        return _pipeline(name, form, lang)
     found = shape(read_model(name, sources.configs, sources.online), choice.weights, choice.kv)
     if form.json:
         from cardwise.reports.catalogue_records import model_record
@@ -86,3 +92,17 @@ def model(
     from cardwise.reports.models_text import model_text
 
     write(model_text(found, lang, width()))
+
+
+def _pipeline(name: str, form: Form, lang: str) -> None:
+    """`model` for a pipeline of images or video."""
+    from cardwise.planning.runs.shapes import pipeline_shape
+
+    shape = pipeline_shape(name)
+    if form.json:
+        from cardwise.reports.run_records import pipeline_record
+
+        return write_json(pipeline_record(shape))
+    from cardwise.reports.pipelines_text import pipeline_text
+
+    write(pipeline_text(shape, lang, width()))

@@ -9,7 +9,7 @@ from cardwise.commands.printing import check_language, width, write, write_json
 from cardwise.errors import BadInput
 
 if TYPE_CHECKING:
-    from cardwise.planning.run_explain import RunExplanation
+    from cardwise.planning.runs.explain import RunExplanation
     from cardwise.run_answer import RunAnswer
 
 SHARED = frozenset({"--batch", "--engine", "--weights", "--link"})

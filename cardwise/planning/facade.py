@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cardwise.model import Architecture
     from cardwise.planning.compare import Comparison
     from cardwise.planning.explain import Explanation
-    from cardwise.planning.run_explain import RunExplanation
-    from cardwise.planning.run_question import RunOptions
+    from cardwise.planning.runs.explain import RunExplanation
+    from cardwise.planning.runs.question import RunOptions
     from cardwise.planning.simulate import Simulated
     from cardwise.planning.training_asking import TrainingOptions
     from cardwise.run_answer import RunAnswer
@@ -53,17 +53,17 @@ def is_pipeline(model: str) -> bool:
 
 def plan_run(model: str, cards: str | None = None, progress: Progress | None = None, **options: Unpack[RunOptions]) -> RunAnswer:
     """Which of `cards` make images or video with `model`, how fast, at what cost and memory. Raises CardwiseError."""
-    from cardwise.planning.run_nearest import beside_runs
-    from cardwise.planning.run_question import run_question
-    from cardwise.planning.run_search import plan_run as search
+    from cardwise.planning.runs.nearest import beside_runs
+    from cardwise.planning.runs.question import run_question
+    from cardwise.planning.runs.search import plan_run as search
 
     return beside_runs(search(run_question(model, cards, **options), progress))
 
 
 def explain_run(model: str, cards: str, **options: Unpack[RunOptions]) -> RunExplanation:
     """The fastest way of making images or video with `model` on one kind of card, in depth. Raises CardwiseError."""
-    from cardwise.planning.run_explain import explain_run as explained
-    from cardwise.planning.run_question import run_question
+    from cardwise.planning.runs.explain import explain_run as explained
+    from cardwise.planning.runs.question import run_question
 
     return explained(run_question(model, cards, **options))
 

@@ -72,11 +72,11 @@ class Shape:
         return sum(value for _, value in self.weight_bytes)
 
 
-def known_models(query: str = "") -> tuple[KnownModel, ...]:
-    """Models of the catalogue whose id or alias has every word of `query`. Raises UnknownName when none has."""
+def known_models(query: str = "", *, or_none: bool = False) -> tuple[KnownModel, ...]:
+    """Models of the catalogue whose id or alias has every word of `query`. Raises UnknownName when none has, unless `or_none`."""
     words = query.lower().split()
     entries = [entry for entry in listed() if all(any(word in name.lower() for name in (entry.id, *entry.aliases)) for word in words)]
-    if not entries:
+    if not entries and not or_none:
         raise UnknownName("model", query[:100], (), "cardwise models lists all")
     return tuple(known(entry) for entry in entries)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what one record is made of need not be loaded for another
     from cardwise.planning.article.claim import Claim
     from cardwise.planning.article.essay import EssayCase
     from cardwise.planning.compare import CardRow, Comparison
+    from cardwise.planning.runs.shapes import KnownPipeline
     from cardwise.planning.shapes import KnownModel, Shape
     from cardwise.planning.shipped import Accuracy
 
@@ -103,7 +104,7 @@ def price(value: Market | None) -> Record | None:
     }
 
 
-def models_record(query: str, models: Sequence[KnownModel]) -> Record:
+def models_record(query: str, models: Sequence[KnownModel], pipelines: Sequence[KnownPipeline] = ()) -> Record:
     """cardwise.models/1"""
     found = [
         {
@@ -119,7 +120,20 @@ def models_record(query: str, models: Sequence[KnownModel]) -> Record:
         }
         for model in models
     ]
-    return document("models", 1, {"query": query, "models": found})
+    makers = [
+        {
+            "id": one.id,
+            "aliases": list(one.aliases),
+            "task": one.task,
+            "parameters": one.parameters,
+            "width": one.width,
+            "height": one.height,
+            "frames": one.frames,
+            "steps": one.steps,
+        }
+        for one in pipelines
+    ]
+    return document("models", 1, {"query": query, "models": found, "pipelines": makers})
 
 
 def model_record(shape: Shape) -> Record:

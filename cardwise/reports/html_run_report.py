@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cardwise.planning.run_explain import RunExplanation
+from cardwise.planning.runs.explain import RunExplanation
 from cardwise.reports import run_explain_text, run_text
 from cardwise.reports.explain_text import slots
 from cardwise.reports.html import grid

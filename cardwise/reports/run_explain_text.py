@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cardwise.planning.run_explain import RunExplanation, StageExplained
+from cardwise.planning.runs.explain import RunExplanation, StageExplained
 from cardwise.quantities import TERA, duration, significant
 from cardwise.reports.explain_text import slots
 from cardwise.reports.plan_text import section

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cardwise.planning.run_explain import RunExplanation
+from cardwise.planning.runs.explain import RunExplanation
+from cardwise.planning.runs.shapes import PipelineShape
 from cardwise.reports.layout_records import efficiency
 from cardwise.reports.records import Record, assumptions, document, estimate, evidence, hour
 from cardwise.run_answer import MemoryNeed, RunAnswer, RunOption, RunRefusal, StagePeak
@@ -31,6 +32,39 @@ def run_record(answer: RunAnswer) -> Record:
         "notes": list(answer.notes),
     }
     return document("run", 1, body)
+
+
+def pipeline_record(shape: PipelineShape) -> Record:
+    """cardwise.pipeline/1"""
+    found = shape.pipeline
+    body = {
+        "model": found.id,
+        "name": found.name,
+        "task": found.task,
+        "model_source": found.source,
+        "parameters": found.parameters,
+        "width": found.width,
+        "height": found.height,
+        "frames": found.frames,
+        "steps": found.steps,
+        "passes_per_step": found.passes,
+        "guidance": found.guidance,
+        "multiple": found.multiple,
+        "max_frames": found.max_frames,
+        "parts": [
+            {
+                "component": part.name,
+                "network": part.network,
+                "parameters": part.parameters,
+                "flops": part.flops,
+                "launches": part.kernels,
+                "repeats": part.passes,
+            }
+            for part in shape.components
+        ],
+        "notes": found.notes,
+    }
+    return document("pipeline", 1, body)
 
 
 def run_explain_record(e: RunExplanation) -> Record:

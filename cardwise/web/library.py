@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cardwise.planning.article.claim import Claim
     from cardwise.planning.compare import Comparison
     from cardwise.planning.explain import Explanation
-    from cardwise.planning.run_explain import RunExplanation
+    from cardwise.planning.runs.explain import RunExplanation
     from cardwise.run_answer import RunAnswer
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from cardwise.calibration.cases import case_of
-from cardwise.calibration.run_cases import run_rows
+from cardwise.calibration.runs.cases import run_rows
 from cardwise.calibration.validate import predict
 from cardwise.catalogue.article import article
 from cardwise.catalogue.diffusion_engines import pipeline_engine
@@ -16,9 +16,11 @@ from cardwise.laws.pipeline_memory import StageMemory, peak
 from cardwise.planning.article.ask import cards
 from cardwise.planning.article.cells import in_gib, interval, number, table
 from cardwise.planning.article.claim import Found, Row, Table, Verdict
-from cardwise.planning.run_nearest import described
-from cardwise.planning.run_question import RunQuestion, run_question
-from cardwise.planning.run_search import WAYS, execution, memory, option
+from cardwise.planning.runs.memory import memory
+from cardwise.planning.runs.nearest import described
+from cardwise.planning.runs.option import option
+from cardwise.planning.runs.question import RunQuestion, run_question
+from cardwise.planning.runs.ways import WAYS, execution
 from cardwise.quantities import GIB
 from cardwise.run_answer import RunOption
 

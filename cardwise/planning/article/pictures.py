@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from cardwise.answer import Estimate
-from cardwise.calibration.run_predict import run_efficiency
-from cardwise.calibration.run_setup import run_context, stored
+from cardwise.calibration.runs.predict import run_efficiency
+from cardwise.calibration.runs.setup import run_context, stored
 from cardwise.catalogue.article import article
 from cardwise.catalogue.diffusion_engines import pipeline_engine
 from cardwise.catalogue.load import forgets
@@ -18,8 +18,9 @@ from cardwise.planning.article.ask import cards
 from cardwise.planning.article.cells import interval, number, table
 from cardwise.planning.article.claim import Found, Row, Table, Verdict
 from cardwise.planning.article.published import published
-from cardwise.planning.run_question import RunQuestion, run_question
-from cardwise.planning.run_search import best, execution
+from cardwise.planning.runs.option import best
+from cardwise.planning.runs.question import RunQuestion, run_question
+from cardwise.planning.runs.ways import execution
 from cardwise.quantities import MEGA
 from cardwise.run_answer import RunOption
 

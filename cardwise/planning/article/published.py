@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cardwise.calibration.cases import case_of
-from cardwise.calibration.run_cases import run_rows
-from cardwise.calibration.run_predict import SPEED
+from cardwise.calibration.runs.cases import run_rows
+from cardwise.calibration.runs.predict import SPEED
 from cardwise.calibration.validate import predict
 from cardwise.catalogue.accelerators import named
 from cardwise.catalogue.article import article
 from cardwise.catalogue.load import forgets
 from cardwise.errors import CardwiseError
 from cardwise.planning.article.cells import number
-from cardwise.planning.run_nearest import described
+from cardwise.planning.runs.nearest import described
 from cardwise.quantities import MEGA
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cardwise.errors import BadInput
-from cardwise.planning.run_explain import RunExplanation
+from cardwise.planning.runs.explain import RunExplanation
 from cardwise.quantities import GIB, significant
 from cardwise.reports.charts.frontier import Frontier, Row, beside, drawn
 from cardwise.reports.charts.memory import bars

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from cardwise.calibration.cases import Case
 from cardwise.calibration.effects import Effect, Slot, read_effects, read_slots, slot_values
-from cardwise.calibration.run_setup import RunSetup, element_bytes
+from cardwise.calibration.runs.setup import RunSetup, element_bytes
 from cardwise.catalogue.accelerators import accelerators, named
 from cardwise.catalogue.diffusion_engines import process_memory
 from cardwise.catalogue.load import read_toml

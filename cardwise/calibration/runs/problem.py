@@ -1,15 +1,7 @@
-"""Fits the slots of NetworkEfficiency to the measured runs of pipelines: `python -m cardwise.calibration.run_fit`.
-
-Regularised robust regression as for language models (`calibration.ridge`), on runs priced by `passes.diffusion`. Writes run_effects.csv,
-run_intervals.csv, run_known.csv and run_residuals.csv.gz beside the priors, from which everything else reads.
-"""
+"""The fit of runs as a problem: measured rows ready to be priced, their weights, slopes, steps, and fits without a group."""
 
 from __future__ import annotations
 
-import argparse
-import csv
-import gzip
-import io
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -20,13 +12,9 @@ import numpy as np
 from cardwise.calibration.cases import Case, case_of
 from cardwise.calibration.design import Design, Floats
 from cardwise.calibration.effects import slot_values
-from cardwise.calibration.intervals import Residual, of_others, quantiles, widening
 from cardwise.calibration.ridge import linear, objective, solve, with_spreads
-from cardwise.calibration.run_cases import run_rows
-from cardwise.calibration.run_intervals import metric_of
-from cardwise.calibration.run_predict import SPEED, memory_value, run_of, run_slots, speed_of
-from cardwise.calibration.run_setup import RunSetup, run_setup
-from cardwise.catalogue.load import DATA
+from cardwise.calibration.runs.predict import SPEED, run_of, run_slots, speed_of
+from cardwise.calibration.runs.setup import RunSetup, run_setup
 from cardwise.errors import CardwiseError
 from cardwise.network_efficiency import SLOTS, NetworkEfficiency
 from cardwise.passes.diffusion import PipelineRun
@@ -163,133 +151,3 @@ def macro(rows: Sequence[Row], logs: Floats, smallest: int = 10) -> float:
             by[row.case.source_id, row.case.metric].append(abs(math.exp(log) / row.value - 1))
     kept = [float(np.median(values)) for values in by.values() if len(values) >= smallest]
     return float(np.mean(kept)) if kept else math.nan
-
-
-def residuals(fit: Fit, kind: str, group: Callable[[Row], str], known: Callable[[Row, set[str]], str]) -> list[Residual]:
-    """log(measured / predicted) of every row left out; of a rate its negative, so that all are of times."""
-    found = []
-    members = defaultdict(list)
-    for i, row in enumerate(fit.rows):
-        members[group(row)].append(i)
-    for name, logs in fit.without(group).items():
-        own = set(members[name])
-        rest = [row for i, row in enumerate(fit.rows) if i not in own]
-        seen = {key for row in rest for key in keys_of(row)}
-        for i, log in zip(members[name], logs, strict=True):
-            row = fit.rows[i]
-            sign = -1.0 if row.case.metric in ("it_s", "images_per_s") else 1.0
-            found.append(
-                Residual(
-                    metric_of(row.case.metric, row.case.task),
-                    "",
-                    known(row, seen),
-                    f"{kind}:{name}",
-                    sign * (math.log(row.value) - float(log)),
-                    (row.case.source_id, row.case.metric),
-                    row.case.case_id,
-                )
-            )
-    return found
-
-
-def keys_of(row: Row) -> tuple[str, str, str]:
-    """Names under which a run counts as known."""
-    card = row.setup.accelerator
-    return f"{card.chip}/{row.setup.execution.mode}", card.chip, card.generation
-
-
-def knowledge_in(row: Row, seen: set[str]) -> str:
-    """How near the rest of the evidence comes to a row."""
-    for level, key in zip(("stack", "card", "generation"), keys_of(row), strict=True):
-        if key in seen:
-            return level
-    return "datasheet"
-
-
-def memory_residuals() -> list[Residual]:
-    """log(measured / predicted) of every published peak of memory."""
-    found = []
-    for row in run_rows():
-        if row["metric"] != "peak_mem_gib":
-            continue
-        try:
-            case = case_of(row)
-            setup = run_setup(case)
-            ratio = math.log(float(row["value"]) / memory_value(case, setup))
-        except CardwiseError:
-            continue
-        found.append(Residual("run_memory", "", "stack", f"source:{case.source_id}", ratio, (case.source_id, case.metric), case.case_id))
-    return found
-
-
-def write_csv(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table below the data of the calibration; gzip where the name says so."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    text = buffer.getvalue().encode("utf-8")
-    (DATA / "calibration" / name).write_bytes(gzip.compress(text, 9, mtime=0) if name.endswith(".gz") else text)
-
-
-def main() -> None:
-    """Fits and writes; `--dry` only prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dry", action="store_true", help="print the figures, write nothing")
-    dry = parser.parse_args().dry
-    fit = Fit(rows_of_speed(run_rows()))
-    print(
-        f"{len(fit.rows)} rows, {len(fit.design.index)} effects, priors alone: macro {macro(fit.rows, fit.logs(fit.effects)):.3f}",
-        flush=True,
-    )
-    fit.run(lambda line: print(line, flush=True))
-    left_out: list[Residual] = []
-    for kind, group in (
-        ("card", lambda row: row.setup.accelerator.chip),
-        ("source", lambda row: row.case.source_id),
-        ("model", lambda row: row.setup.pipeline.id),
-    ):
-        made = residuals(fit, kind, group, knowledge_in)
-        left_out += made
-        by = defaultdict(list)
-        for residual in made:
-            by[residual.table].append(abs(math.exp(-residual.log_ratio) - 1))
-        loose = {row.case.source_id for row in fit.rows if row.loose}
-        print(
-            f"{kind} left out: macro {np.mean([np.median(v) for t, v in by.items() if len(v) >= 10 and t[0] not in loose]):.3f}", flush=True
-        )
-    if dry:
-        return
-    counts = np.array([0] * len(fit.design.index))
-    for stack in fit.design.stacks:
-        counts[stack.columns] += len(stack.rows)
-    write_csv(
-        "run_effects.csv",
-        ("slot", "key", "log_factor", "spread", "cases"),
-        sorted(
-            (slot, key, f"{fit.effects[i]:.4f}", f"{fit.spreads[i]:.3f}", counts[i])
-            for (slot, key), i in fit.design.index.items()
-            if abs(fit.effects[i]) > 5e-4
-        ),
-    )
-    tight = [r for r in left_out if r.table[0] not in {row.case.source_id for row in fit.rows if row.loose}]
-    everything = [*tight, *memory_residuals()]
-    factor = widening(everything, of_others(everything))
-    print(f"intervals widened by {factor:.2f}", flush=True)
-    widths = {regime: width.widened(factor) for regime, width in quantiles(everything).items()}
-    write_csv(
-        "run_intervals.csv",
-        ("regime", "low", "high", "cases"),
-        sorted((k, f"{w.low:.3f}", f"{w.high:.3f}", w.cases) for k, w in widths.items()),
-    )
-    known = Counter(key for row in fit.rows for key in keys_of(row))
-    write_csv("run_known.csv", ("name", "cases"), sorted(known.items()))
-    write_csv(
-        "run_residuals.csv.gz",
-        ("case_id", "kind", "knowledge", "log_ratio"),
-        sorted((r.case_id, r.kind, r.knowledge, f"{r.log_ratio:.4f}") for r in left_out),
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -13,9 +13,9 @@ from functools import lru_cache
 
 from cardwise.answer import Evidence
 from cardwise.calibration.cases import case_of
-from cardwise.calibration.run_cases import run_rows
-from cardwise.calibration.run_predict import SPEED
-from cardwise.calibration.run_setup import RunSetup, element_bytes, run_setup
+from cardwise.calibration.runs.cases import run_rows
+from cardwise.calibration.runs.predict import SPEED
+from cardwise.calibration.runs.setup import RunSetup, element_bytes, run_setup
 from cardwise.calibration.settings import says
 from cardwise.calibration.validate import predict
 from cardwise.catalogue.accelerators import accelerator

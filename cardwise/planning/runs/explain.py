@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 from cardwise.answer import Evidence
 from cardwise.calibration.effects import keys
-from cardwise.calibration.run_predict import fitted_runs, run_efficiency, run_slots
-from cardwise.calibration.run_setup import run_context, stored
+from cardwise.calibration.runs.predict import fitted_runs, run_efficiency, run_slots
+from cardwise.calibration.runs.setup import run_context, stored
 from cardwise.catalogue.accelerators import accelerator
 from cardwise.catalogue.links import link
 from cardwise.errors import BadInput
 from cardwise.laws.work import Operator
 from cardwise.passes.diffusion import PipelineRun
 from cardwise.planning.explain import SlotValue
-from cardwise.planning.run_nearest import nearest_run
-from cardwise.planning.run_question import RunQuestion
-from cardwise.planning.run_search import bound_of, plan_run
+from cardwise.planning.runs.nearest import nearest_run
+from cardwise.planning.runs.option import bound_of
+from cardwise.planning.runs.question import RunQuestion
+from cardwise.planning.runs.search import plan_run
 from cardwise.run_answer import RunAnswer, RunOption
 
 

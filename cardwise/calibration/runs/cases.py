@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from cardwise.calibration.cases import BrokenRow, read_rows
-from cardwise.calibration.run_words import run_words
+from cardwise.calibration.runs.words import run_words
 
 FILE = "evidence/runs.csv.gz"
 COLUMNS = (

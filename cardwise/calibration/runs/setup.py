@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from cardwise.calibration.attributes import maturity
 from cardwise.calibration.cases import Case
-from cardwise.calibration.run_words import clock_hz, degree, run_words, torch_version
+from cardwise.calibration.runs.words import clock_hz, degree, run_words, torch_version
 from cardwise.catalogue.accelerators import accelerator
 from cardwise.catalogue.diffusion_engines import PipelineEngine, Unpacking, pipeline_engine, process_memory, unpackings
 from cardwise.catalogue.formats import weight_format

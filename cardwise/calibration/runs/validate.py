@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from cardwise.answer import Estimate
 from cardwise.calibration.cases import Case
-from cardwise.calibration.run_intervals import run_estimate, run_knowledge
-from cardwise.calibration.run_predict import MEMORY, check_metric, memory_value, run_efficiency, speed_of
-from cardwise.calibration.run_predict import run_of as priced
-from cardwise.calibration.run_setup import RunSetup, run_setup
+from cardwise.calibration.runs.intervals import run_estimate, run_knowledge
+from cardwise.calibration.runs.predict import MEMORY, check_metric, memory_value, run_efficiency, speed_of
+from cardwise.calibration.runs.predict import run_of as priced
+from cardwise.calibration.runs.setup import RunSetup, run_setup
 from cardwise.passes.diffusion import PipelineRun
 
 RATES = frozenset({"it_s", "images_per_s"})

@@ -7,7 +7,7 @@ from cardwise.economics import HourlyCost
 from cardwise.hardware import Accelerator
 from cardwise.laws.cost import bought_hour, rented_hour
 from cardwise.planning.costs import BUY_KINDS, RENT_KINDS, source_text
-from cardwise.planning.run_question import RunQuestion
+from cardwise.planning.runs.question import RunQuestion
 from cardwise.quantities import KILO
 from cardwise.run_answer import RunCost
 

@@ -1,4 +1,4 @@
-"""How good predictions of images and video are: `python -m cardwise.calibration.run_report` writes docs/accuracy-images.md.
+"""How good predictions of images and video are: `python -m cardwise.calibration.runs.report` writes docs/accuracy-images.md.
 
 Errors as fitted are of the shipped constants on the shipped runs; those left out are of fits that saw no row of the card (or source, or
 model), from run_residuals.csv.gz.
@@ -18,16 +18,16 @@ from statistics import mean, median
 
 from cardwise.calibration.cases import case_of
 from cardwise.calibration.report.markdown import table
-from cardwise.calibration.run_cases import run_rows
-from cardwise.calibration.run_predict import MEMORY, run_slots
-from cardwise.calibration.run_validate import run_estimate_of
+from cardwise.calibration.runs.cases import run_rows
+from cardwise.calibration.runs.predict import MEMORY, run_slots
+from cardwise.calibration.runs.validate import run_estimate_of
 from cardwise.calibration.settings import says
 from cardwise.catalogue.load import DATA, read_csv
 from cardwise.errors import CardwiseError
 
 KINDS = ("card", "source", "model")
 SMALLEST = 10
-PAGE = Path(__file__).parents[2] / "docs" / "accuracy-images.md"
+PAGE = Path(__file__).parents[3] / "docs" / "accuracy-images.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def page(items: Sequence[Scored]) -> str:
     lines = [
         "# How far off predictions of images and video are",
         "",
-        "Written by `python -m cardwise.calibration.run_report` from the shipped runs; do not edit. Errors are medians of",
+        "Written by `python -m cardwise.calibration.runs.report` from the shipped runs; do not edit. Errors are medians of",
         "|predicted / measured - 1|; the macro error is the mean over sources and metrics of at least ten rows. Left out: by a fit that",
         "saw no row of that card, source or model. Coverage is of intervals whose residuals come from rows left out, on the same rows.",
         "",
