@@ -81,3 +81,11 @@ def test_a_question_whose_client_leaves_is_given_up(served: str) -> None:
     asking.close()
     time.sleep(2.0)
     assert state(served, "leaver") == "unknown"
+
+
+def test_a_body_that_is_too_large_is_told_so_though_the_client_still_sends(served: str) -> None:
+    connection = http.client.HTTPConnection(urlsplit(served).netloc, timeout=20)
+    connection.request("POST", "/api/plan", b"x" * 5_000_000, {"content-type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 413 and "1,048,576 bytes" in json.loads(answer.read())["error"]
+    connection.close()

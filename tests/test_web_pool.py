@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -114,5 +115,24 @@ def test_progress_is_told_by_the_name_of_the_question() -> None:
         assert pool.progress("three") is None
         running.cancel()
         waiting.cancel()
+
+    with_pool(Limits(workers=1), test)
+
+
+def test_a_worker_that_is_ended_as_its_answer_comes_is_replaced() -> None:
+    async def test(pool: Pool) -> None:
+        for _ in range(5):
+            before = [worker.answered for worker in pool.idle]
+            asking = asyncio.create_task(pool.ask("models", QUICK, keep=False))
+            for _ in range(5):
+                await asyncio.sleep(0)  # until the worker has the question
+            (job,) = pool.running
+            assert job.worker is not None
+            until = time.monotonic() + 10
+            while [job.worker.answered] == before and time.monotonic() < until:
+                time.sleep(0.001)  # the event loop stands still, so that the answer waits for it
+            pool._end(job, job.worker, "long")
+            await asyncio.gather(asking, return_exceptions=True)
+            assert (await pool.ask("models", {"query": "qwen"}, keep=False)).status == 200
 
     with_pool(Limits(workers=1), test)

@@ -19,6 +19,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+DRAINED = 8
+"""A body of up to so many times its limit is read to its end and thrown away: a client that still sends would not see why it is refused."""
 UPLOADS = "/api/read"
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -105,7 +107,7 @@ class Bodies:
     async def within(self, most: int, scope: Scope, receive: Receive, send: Send) -> None:
         said = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         too_large = f"the body has more than {most:,} bytes, which is the most that is read here"
-        if said.isdigit() and int(said[:18]) > most:
+        if said.isdigit() and int(said[:18]) > DRAINED * most:
             return await refuse(send, 413, too_large)
         pieces, size = [], 0
         try:
@@ -114,14 +116,17 @@ class Bodies:
                     message = await receive()
                     if message["type"] != "http.request":
                         return
-                    pieces.append(message.get("body", b""))
-                    size += len(pieces[-1])
-                    if size > most:
+                    size += len(message.get("body", b""))
+                    if size > DRAINED * most:
                         return await refuse(send, 413, too_large)
+                    if size <= most:
+                        pieces.append(message.get("body", b""))
                     if not message.get("more_body"):
                         break
         except TimeoutError:
             return await refuse(send, 408, f"the body did not come within {self.limits.body_s:g} s")
+        if size > most:
+            return await refuse(send, 413, too_large)
         body, given = b"".join(pieces), False
         pieces.clear()
 

@@ -158,7 +158,8 @@ class Pool:
             limit.cancel()
         self.running.discard(job)
         self._finish(job, self._reply(job, found))
-        if found is None or worker.answered >= self.limits.questions_per_worker:
+        # a question may have been ended in the moment in which its answer came: the worker is gone all the same
+        if found is None or job.ended or worker.answered >= self.limits.questions_per_worker:
             worker.end()
             worker = await loop.run_in_executor(self.threads, self._worker)
         self.idle.append(worker)

@@ -31,12 +31,11 @@ export function verdict(answer, order) {
 }
 
 // The sentence of the verdict that the goal asks for; the planner says cost first, then speed, then the fewest cards.
-// That no layout keeps the limits comes before.
+// Where no layout keeps the limits all of it is said.
 function sentence(text, goal, broken) {
   const all = text.split(/(?<=。)|(?<=\.)\s+(?=[A-Z])/);
   const mark = { cost: /Take |成本最低/, speed: /Fastest|最快/, cards: /Fewest|用卡最少/ }[goal];
-  const found = all.find((one) => mark.test(one)) ?? all[0];
-  return broken && found !== all[0] ? `${all[0]} ${found}` : found;
+  return broken ? text : all.find((one) => mark.test(one)) ?? all[0];
 }
 
 function figure(name, value, unit, note) {
