@@ -20,7 +20,7 @@ from cardwise.planning.runs.memory import memory
 from cardwise.planning.runs.nearest import described
 from cardwise.planning.runs.option import option
 from cardwise.planning.runs.question import RunQuestion, run_question
-from cardwise.planning.runs.ways import WAYS, execution
+from cardwise.planning.runs.ways import WAYS, allowed, execution
 from cardwise.quantities import GIB
 from cardwise.run_answer import RunOption
 
@@ -42,8 +42,11 @@ class ClipWay:
 def clip_ways(question: RunQuestion, model: str, weights: str, card: Accelerator) -> list[ClipWay]:
     """All places where weights may wait, with the decoder whole or in tiles."""
     found = []
+    base = execution(pipeline_engine("diffusers"), weights, card, question.pipeline)
     for offload, decoder in WAYS:
-        made = replace(execution(pipeline_engine("diffusers"), weights, card, question.pipeline), offload=offload, decoder=decoder)
+        if not allowed(question, base, card, (offload, decoder)):
+            continue
+        made = replace(base, offload=offload, decoder=decoder)
         stages = memory(question, made, 1)
         fits = peak(stages).total_bytes <= card.usable_bytes
         found.append(ClipWay(model, weights, offload, decoder, stages, option(question, card, made, 1) if fits else None))
