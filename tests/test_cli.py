@@ -70,6 +70,7 @@ OUTPUTS = {
     "models-pipelines": ["models", "flux"],
     "cards": ["cards", "RTX 4090", "H100 SXM"],
     "cards-rank": ["cards", "RTX 4090", "H100 SXM", "GTX 1050 Ti", "--rank", "decode", "--model", "llama-3.1-8b", "--weights", "bf16"],
+    "cards-images": ["cards", "RTX 4090", "A100 SXM 80GB", "TPU v5e", "--rank", "images"],
     "cards-rendering": ["cards", *RENDERED, "--rank", "rendering"],
     "cards-rendering-zh": ["cards", *RENDERED, "--rank", "rendering", "--lang", "zh"],
     "models": ["models", "llama-2"],

@@ -123,6 +123,11 @@ def unpackings() -> Mapping[str, Unpacking]:
     }
 
 
+def ranking_model() -> str:
+    """The pipeline by which cards are ranked for images."""
+    return str(_data()["ranking"]["images"]["model"])
+
+
 @lru_cache(maxsize=1)
 def process_memory() -> ProcessMemory:
     entry = _data()["memory"]

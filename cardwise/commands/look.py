@@ -15,7 +15,9 @@ def cards(
     names: Annotated[list[str] | None, typer.Argument(help="Cards to put side by side; all without.", show_default=False)] = None,
     rank: Annotated[
         str,
-        typer.Option("--rank", help="decode, prefill, training, price-performance, perf-per-watt or rendering.", show_default=False),
+        typer.Option(
+            "--rank", help="decode, prefill, training, price-performance, perf-per-watt, images or rendering.", show_default=False
+        ),
     ] = "",
     model: Annotated[str, typer.Option("--model", help="The model that rankings are for.")] = "llama-3.1-8b",
     *,

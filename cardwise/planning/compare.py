@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cardwise.answer import Option
+from cardwise.catalogue.diffusion_engines import ranking_model
 from cardwise.catalogue.links import link, node
 from cardwise.catalogue.prices import Market, market
 from cardwise.catalogue.rendering import RenderingScore, rendering_scores
@@ -16,7 +17,9 @@ from cardwise.planning.costs import BUY_KINDS, RENT_KINDS
 from cardwise.planning.question import Question
 from cardwise.workload import Lengths, Workload
 
-RANKS = ("decode", "prefill", "training", "price-performance", "perf-per-watt", "rendering")
+RANKS = ("decode", "prefill", "training", "price-performance", "perf-per-watt", "images", "rendering")
+WHOLE = ("training", "images")
+"""Ranks whose value does not come from a layout of the language model asked for."""
 SIXTEEN_BIT = ("bf16", "fp16", "fp32")
 UNITS = {
     "decode": "output tokens/s",
@@ -24,6 +27,7 @@ UNITS = {
     "training": "dense 16-bit TFLOP/s",
     "price-performance": "output tokens per dollar",
     "perf-per-watt": "output tokens per joule",
+    "images": "images an hour",
     "rendering": "score of the benchmark in value_note",
 }
 SPECIFICATION: Mapping[str, tuple[str, Callable[[Accelerator], float | None]]] = {
@@ -79,14 +83,37 @@ def compare(question: Question, rank: str = "", progress: Callable[[int, int], N
         return Comparison("", "", question.architecture.name, question.workload, tuple(rows))
     if rank == "rendering":
         return Comparison(rank, UNITS[rank], question.architecture.name, question.workload, by_rendering(rows))
+    if rank == "images":
+        ranked = by_images(rows, question, progress)
+        return Comparison(rank, UNITS[rank], ranking_model(), question.workload, tuple(ranked))
     asked = measured_by(question, rank)
     ranked = []
     for done, row in enumerate(rows):
         if progress is not None:
             progress(done, len(rows))
         ranked.append(valued(row, asked, rank))
-    ranked.sort(key=lambda row: (row.predicted is None and rank != "training", -(row.value or 0.0), row.card.name))
+    ranked.sort(key=lambda row: (row.value is None or (row.predicted is None and rank not in WHOLE), -(row.value or 0.0), row.card.name))
     return Comparison(rank, UNITS[rank], question.architecture.name, asked.workload, tuple(ranked))
+
+
+def by_images(rows: Sequence[CardRow], question: Question, progress: Callable[[int, int], None] | None) -> list[CardRow]:
+    """Cards by images an hour of the ranking's pipeline at its own size and steps, one at a time, in the fastest way that fits one card."""
+    from cardwise.planning.runs.question import run_question
+    from cardwise.planning.runs.search import plan_run
+
+    found = []
+    for done, row in enumerate(rows):
+        if progress is not None:
+            progress(done, len(rows))
+        asked = run_question(ranking_model(), f"1x {row.card.name}")
+        answer = plan_run(replace(asked, cards=((1, row.card),)))
+        if answer.options:
+            best = answer.options[answer.by_speed[0]]
+            way = ", ".join((best.execution.weights, best.execution.engine, *([] if best.execution.offload == "none" else ["offload"])))
+            found.append(replace(row, value=best.per_hour.likely, why=way))
+        else:
+            found.append(replace(row, why=answer.refusals[0].reason if answer.refusals else "no engine of the catalogue runs on it"))
+    return sorted(found, key=lambda row: (row.value is None, -(row.value or 0.0), row.card.name))
 
 
 def described(card: Accelerator, question: Question) -> CardRow:
@@ -150,7 +177,7 @@ def valued(row: CardRow, question: Question, rank: str) -> CardRow:
     """The row with what it is ranked by."""
     if rank == "training":
         rate = sixteen_bit(row.card)
-        return replace(row, value=None if rate is None else rate / 1e12, why="the datasheet's rate; training is not simulated yet")
+        return replace(row, value=None if rate is None else rate / 1e12, why="the datasheet's rate; cardwise plan --train predicts a run")
     option, why = on_one(row.card, question)
     if option is None:
         reason, specification = SPECIFICATION.get(rank, ("", None))

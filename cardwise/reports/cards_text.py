@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from cardwise.catalogue.prices import Market
 from cardwise.catalogue.rendering import RenderingScore
 from cardwise.hardware import Accelerator, Link
-from cardwise.planning.compare import CardRow, Comparison, by_benchmark
+from cardwise.planning.compare import WHOLE, CardRow, Comparison, by_benchmark
 from cardwise.quantities import GIB, MIB, significant
 from cardwise.reports.plan_text import section
 from cardwise.reports.table import Column, table, wrapped
@@ -130,7 +130,7 @@ def ranking(comparison: Comparison, say: Words, width: int) -> str:
     rows = comparison.rows
     key = comparison.rank
     title = say(f"rank_{key}", model=comparison.model)
-    predicted = key != "training"
+    predicted = key not in WHOLE
 
     def shown(row: CardRow) -> str:
         if row.value is None or (predicted and row.predicted is None):
@@ -150,7 +150,8 @@ def ranking(comparison: Comparison, say: Words, width: int) -> str:
         Column(say("note"), tuple(say.said(row.why) for row in rows), "left", prose=True),
     ]
     if not predicted:
-        columns = [column for column in columns if column.heading not in (say("weights"), say("engine"), say("note"))]
+        dropped = (say("weights"), say("engine"), *([say("note")] if key == "training" else []))
+        columns = [column for column in columns if column.heading not in dropped]
     lines = [wrapped(title, width)]
     if predicted:
         lines.append(wrapped(load_sentence(comparison.workload, say), width))
@@ -158,7 +159,7 @@ def ranking(comparison: Comparison, say: Words, width: int) -> str:
         "\n".join(lines)
         + "\n\n"
         + table(columns, width)
-        + f"\n\n{wrapped(say('rank_legend' if predicted else 'rank_training_legend'), width)}\n"
+        + f"\n\n{wrapped(say('rank_legend' if predicted else f'rank_{key}_legend'), width)}\n"
     )
 
 

@@ -120,7 +120,7 @@ class CardsAsked(Asked):
 
     model: Name | None = "llama-3.1-8b"
     cards: Text = "all"
-    rank: Name = Field("", description="decode, prefill, training, price-performance or perf-per-watt; empty: as named.")
+    rank: Name = Field("", description="decode, prefill, training, price-performance, perf-per-watt, images or rendering; empty: as named.")
 
 
 CHARTS = Literal[

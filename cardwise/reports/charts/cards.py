@@ -7,7 +7,7 @@ from typing import Any
 
 from cardwise.answer import Estimate, Option
 from cardwise.errors import BadInput
-from cardwise.planning.compare import RANKS, CardRow, Comparison, by_benchmark
+from cardwise.planning.compare import RANKS, WHOLE, CardRow, Comparison, by_benchmark
 from cardwise.quantities import HOUR, KILO, MEGA, significant
 from cardwise.reports.charts.pen import BLUE, GREY, NUMBER, PURPLE, Pen
 from cardwise.reports.words import load_sentence
@@ -24,13 +24,17 @@ def ranking(comparison: Comparison, pen: Pen) -> Any:
         raise BadInput("the comparison has no rank; compare the cards by one of " + ", ".join(RANKS))
     if comparison.rank == "rendering":
         return rendering(comparison, pen)
-    say, whole = pen.say, comparison.rank == "training"
+    say, whole = pen.say, comparison.rank in WHOLE
     ranked = [row for row in comparison.rows if row.value is not None and (whole or row.predicted is not None)]
     rows = [bar(row, comparison.rank, place, pen) for place, row in enumerate(ranked[:MOST], 1)]
     title = say(f"chart_rank_{comparison.rank}")
     left = len(comparison.rows) - len(ranked)
     notes = [
-        say("chart_specified") if whole else f"{comparison.model}. {load_sentence(comparison.workload, say)}",
+        comparison.model
+        if comparison.rank == "images"
+        else say("chart_specified")
+        if whole
+        else f"{comparison.model}. {load_sentence(comparison.workload, say)}",
         say("chart_rank_more", shown=len(rows), all=len(ranked)) if len(ranked) > len(rows) else "",
         say("chart_rank_left", count=left) if left else "",
     ]

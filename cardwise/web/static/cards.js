@@ -9,8 +9,8 @@ import { finished, progress } from "./progress.js";
 import { change, state } from "./state.js";
 import { gib, number, t } from "./words.js";
 
-export const RANKS = ["decode", "prefill", "training", "price-performance", "perf-per-watt", "rendering"];
-const BY_SHEET = ["training", "rendering"];
+export const RANKS = ["decode", "prefill", "training", "price-performance", "perf-per-watt", "images", "rendering"];
+const BY_SHEET = ["training", "images", "rendering"];
 const DTYPES = ["fp32", "tf32", "bf16", "fp16", "fp8", "int8", "fp4"];
 const COLUMNS = [
   ["web_vendor", (c) => c.vendor, null, "left"],
