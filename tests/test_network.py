@@ -22,7 +22,7 @@ from cardwise.pipeline import Denoiser, Encoder, Job, Pipeline
 
 CANVAS = Canvas(1024, 768, frames=81, prompt_tokens=77)
 EVERYTHING = NetworkEfficiency(
-    products=1.0, convolutions=1.0, attention=1.0, half_rows=1e-9, tile_cycles=1e-9, bandwidth=1.0, fused_traffic=1.0,
+    products=1.0, convolutions=1.0, attention=1.0, half_rows=1e-9, tile_cycles=1e-9, flops_per_joule=1e18, bandwidth=1.0, fused_traffic=1.0,
     launch_seconds=1e-12, step_seconds=0.0, run_seconds=0.0, link_share=1.0, offload_share=1.0,
 )  # fmt: skip
 USUAL = replace(
@@ -243,6 +243,16 @@ def test_fp32_convolutions_run_in_tf32() -> None:
     """PyTorch's default (torch.backends.cudnn.allow_tf32), where products stay in FP32."""
     card = accelerator("A100 SXM 80GB")
     assert rates(card, Execution("x", precision="fp32")).convolutions == card.peaks["tf32"]
+
+
+def test_a_power_limit_slows_what_asks_for_more() -> None:
+    """Nothing far below the limit, half the clock at twice it, and never more than the limit sustains."""
+    assert law.throttle(1.0, 100.0) == pytest.approx(1.0)
+    assert law.throttle(1.0, 1.0) == pytest.approx(2**-0.25)
+    assert law.throttle(200.0, 1.0) * 200.0 == pytest.approx(1.0, rel=1e-3)
+    limited = replace(USUAL, flops_per_joule=1e11)
+    assert run().seconds(limited) > run().seconds(USUAL)
+    assert run(card=replace(CARD, tdp_w=None)).seconds(limited) == run().seconds(replace(USUAL, flops_per_joule=1e20))
 
 
 def test_deep_products_keep_fast_units_busy() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from cardwise.laws.roofline import Amount
+from cardwise.laws.roofline import SHARPNESS, Amount
 from cardwise.network import Attention, Canvas, Convolution, Linear, Network, Op, Pointwise
 
 
@@ -101,6 +101,13 @@ def tile_overhead(depth: Amount, flops_per_cycle: Amount, cycles: float) -> Amou
     The faster the matrix units, the deeper a product must be to keep them busy.
     """
     return cycles * flops_per_cycle / (2.0 * TILE * TILE * depth)
+
+
+def throttle(wanted: float, sustained: float) -> float:
+    """Share of the clock that is left when products want `wanted` FLOP/s and the power limit sustains `sustained`: the smooth minimum of
+    both over what is wanted. A T4 of 70 W or an RTX A5000 of 230 W states a peak that it cannot hold.
+    """
+    return float((1.0 + (wanted / sustained) ** SHARPNESS) ** (-1.0 / SHARPNESS))
 
 
 def padded_head(size: int) -> float:

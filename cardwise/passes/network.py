@@ -28,6 +28,7 @@ REPLAYED = frozenset({"compiled", "built"})
 class Rates:
     """What a card can do in one run, before efficiencies: FLOP/s of products (`products`; quantised ones of the denoiser may run faster),
     of convolutions and attention, and bytes/s. `unit_cycles_per_s`: units x clock; 0 where the sheet states one of them not.
+    `sixteen`: dense 16-bit FLOP/s, and `watts`, the power limit, 0 where unknown.
     """
 
     products: float
@@ -35,6 +36,8 @@ class Rates:
     attention: float
     bytes_per_s: float
     unit_cycles_per_s: float = 0.0
+    sixteen: float = 0.0
+    watts: float = 0.0
 
 
 def rates(accelerator: Accelerator, execution: Execution, quantised: bool = False) -> Rates:
@@ -45,17 +48,18 @@ def rates(accelerator: Accelerator, execution: Execution, quantised: bool = Fals
     """
     precision = execution.precision
     moved, cycles = accelerator.bandwidth_bytes_per_s, (accelerator.units or 0) * (accelerator.boost_hz or 0.0)
+    full, watts = accelerator.peak("fp16", "bf16", "fp32"), accelerator.tdp_w or 0.0
     if precision in ("fp32", "tf32"):
         vector = accelerator.peak("fp32", "fp16")
         tensor = accelerator.peaks.get("tf32") or vector
-        return Rates(tensor if precision == "tf32" else vector, tensor, vector, moved, cycles)
+        return Rates(tensor if precision == "tf32" else vector, tensor, vector, moved, cycles, full, watts)
     sixteen = accelerator.peak(*(("bf16", "fp16", "fp32") if precision == "bf16" else ("fp16", "bf16", "fp32")))
     if execution.mode == "built" and precision == "fp16":  # engines built ahead accumulate in FP16, twice as fast on GeForce
         sixteen = accelerator.peaks.get("fp16_acc16") or sixteen
     products = sixteen
     if quantised and not execution.unpacking:
         products = accelerator.peaks.get(execution.weights) or sixteen
-    return Rates(products, sixteen, sixteen, moved, cycles)
+    return Rates(products, sixteen, sixteen, moved, cycles, full, watts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,8 @@ class PassTime:
 def pass_time(work: NetworkWork, rate: Rates, efficiency: NetworkEfficiency, execution: Execution, link: Link | None = None) -> PassTime:
     """Seconds of one pass."""
     kinds = work.kinds
-    peak = np.choose(kinds, [rate.products, rate.convolutions, rate.attention, rate.attention, rate.products])
+    slow = law.throttle(rate.sixteen * efficiency.products, rate.watts * efficiency.flops_per_joule) if rate.watts else 1.0
+    peak = np.choose(kinds, [rate.products, rate.convolutions, rate.attention, rate.attention, rate.products]) * slow
     share = np.choose(kinds, [efficiency.products, efficiency.convolutions, efficiency.attention, efficiency.products, efficiency.products])
     fill = np.where(kinds == FUSED, 1.0, 1.0 + efficiency.half_rows / np.maximum(work.rows, 1.0))
     if rate.unit_cycles_per_s:
