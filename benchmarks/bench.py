@@ -92,6 +92,9 @@ def commands(settings: Settings) -> list[Result]:
         timed("start alone (--version)", ["--version"], settings.repeat),
         timed("plan, three cards", ["plan", "llama-2-70b", "--cards", THREE_CARDS], settings.repeat, 1.0),
         timed("plan, all cards", ["plan", "llama-2-70b", "--cards", "all"], settings.repeat, 5.0),
+        timed("plan of images, three cards", ["plan", "sdxl", "--cards", THREE_CARDS], settings.repeat, 1.5),
+        timed("plan of video, eight cards", ["plan", "wan2.2-t2v-a14b", "--cards", "8x H100 SXM"], settings.repeat, 1.5),
+        timed("plan of training, three cards", ["plan", "llama-2-7b", "--train", "--cards", THREE_CARDS], settings.repeat, 3.0),
         timed("explain, one layout", ["explain", "llama-2-70b", "--cards", "8x RTX 4090", "--concurrency", "8"], settings.repeat),
     ]
 

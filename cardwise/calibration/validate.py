@@ -12,13 +12,11 @@ from itertools import groupby
 from pathlib import Path
 
 from cardwise.answer import Estimate
-from cardwise.calibration import intervals, memory_cases, training_cases
+from cardwise.calibration import intervals, memory_cases
 from cardwise.calibration.cases import BrokenRow, Case, read_cases, row_of, run_of, unique
 from cardwise.calibration.effects import efficiency
 from cardwise.calibration.knowledge import knowledge
 from cardwise.calibration.predict import SPEED_METRICS, Outcome, measuring, outcome, value_of
-from cardwise.calibration.runs import predict as runs
-from cardwise.calibration.runs.validate import run_estimate_of
 from cardwise.calibration.setup import Setup, setup
 from cardwise.errors import BadInput, CardwiseError, NotSupported
 
@@ -26,6 +24,8 @@ COLUMNS = ("case_id", "predicted", "low", "high", "status", "reason")
 MEMORY_METRICS = memory_cases.METRICS
 MEMORY_SPREAD = {"weights_gib": 0.04, "activation_gib": 0.4}
 SIMULATION_BUNDLES = 64
+PICTURES, TRAINING = frozenset({"image", "video"}), "train"
+"""Tasks other than serving a language model."""
 CHUNK = 64
 
 
@@ -47,14 +47,14 @@ def predict(cases: Sequence[Case], configs: Path | None = None) -> list[Predicti
     found = []
     for case in cases:
         try:
-            if case.task in runs.TASKS:
+            if case.task in PICTURES:
                 found.append(predict_run(case))
                 continue
             if case.metric in MEMORY_METRICS:
                 found.append(predict_memory(case, configs))
                 continue
-            if case.task == training_cases.TASK:
-                found.append(of_estimate(case, training_cases.predict(case, configs)))
+            if case.task == TRAINING:
+                found.append(predict_training(case, configs))
                 continue
             if case.task != "llm" or case.metric not in SPEED_METRICS:
                 raise NotSupported(f"metric {case.metric!r} of task {case.task!r} is not answered yet")
@@ -83,9 +83,18 @@ def predict_memory(case: Case, configs: Path | None) -> Prediction:
 
 
 def predict_run(case: Case) -> Prediction:
-    """A number of a run of a pipeline of images or video."""
+    """A number of a run of a pipeline of images or video. Loaded here: questions about language models do without it."""
+    from cardwise.calibration.runs.validate import run_estimate_of
+
     made = run_estimate_of(case)
     return Prediction(case.case_id, made.likely, made.low, made.high, "ok", "")
+
+
+def predict_training(case: Case, configs: Path | None) -> Prediction:
+    """A number of a training run, loaded here like that of pictures."""
+    from cardwise.calibration.training_cases import predict as predicted
+
+    return of_estimate(case, predicted(case, configs))
 
 
 def _predict_chunk(task: tuple[list[Case], Path | None]) -> list[Prediction]:

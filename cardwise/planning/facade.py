@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from cardwise.answer import Answer
-from cardwise.catalogue import load, models
-from cardwise.errors import BadInput, CannotRun
+from cardwise.catalogue import load, models, pipelines
+from cardwise.errors import BadInput, CannotRun, CardwiseError
 from cardwise.planning.asking import LOADS, Options, question
 from cardwise.planning.question import Question
 
@@ -46,9 +46,21 @@ def plan(model: str | Architecture, cards: str | None = None, progress: Progress
 
 def is_pipeline(model: str) -> bool:
     """Whether a name or path means a pipeline of images or video."""
+    if _is_language_model(model):
+        return False
     from cardwise.passes.pipelines import is_pipeline as known
 
     return known(model)
+
+
+def _is_language_model(model: str) -> bool:
+    """Whether a name is one of the catalogue's language models and of nothing else: told without loading the readers of pipelines."""
+    try:
+        if Path(model).expanduser().exists() or pipelines.find_pipeline(model) is not None:
+            return False
+        return bool(models.model_id(model))
+    except (CardwiseError, OSError, ValueError):  # names that no file system takes
+        return False
 
 
 def plan_run(model: str, cards: str | None = None, progress: Progress | None = None, **options: Unpack[RunOptions]) -> RunAnswer:

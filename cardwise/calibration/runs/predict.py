@@ -24,7 +24,6 @@ from cardwise.quantities import GIB
 SPEED = frozenset({"image_s", "video_s", "images_per_s", "it_s"})
 MEMORY = frozenset({"peak_mem_gib", "fits"})
 METRICS = SPEED | MEMORY
-TASKS = frozenset({"image", "video"})
 
 
 @lru_cache(maxsize=1)
