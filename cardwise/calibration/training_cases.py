@@ -24,6 +24,7 @@ from cardwise.passes.architectures import architecture
 from cardwise.passes.training import Machines, TrainingStep
 from cardwise.training import Kernels, Method, Recipe, Recompute, TrainingEfficiency, TrainingLayout, TrainingMemory
 
+TASK = "train"
 METRICS = ("train_tok_s_gpu", "mfu")
 PERCENT = 100.0
 
