@@ -176,6 +176,7 @@ WRONG = [
     (["plan", "sdxl", "--price", "0"], "price is 0"),
     (["plan", "sdxl", "--concurrency", "4"], "--concurrency is for language models"),
     (["plan", "sdxl", "--tensor-parallel", "2"], "--tensor-parallel is for language models"),
+    (["plan", "sdxl", "--online"], "--online is for language models"),
     (["plan", "sdxl", "--train"], "training is predicted for language models"),
     (["plan", "llama-3.1-8b", "--width", "512"], "--width is for models of images and video"),
     (["plan", "sdxxl"], "nearest"),

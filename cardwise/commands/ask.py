@@ -49,7 +49,7 @@ def plan(
         if training.train:
             raise NotSupported(f"training is predicted for language models; {model} makes pictures: ask without --train")
         refuse_training(training)
-        asked = run_options(model, load, choice, picture, money)
+        asked = run_options(model, load, choice, picture, money, sources)
         files_too = to.wanted(files)
         pictures = facade.plan_run(model, cards, budget_usd_per_hour=budget_usd_per_hour, **asked)
         if files_too:
@@ -103,7 +103,7 @@ def explain(
     facade.use_facts(sources.facts or ())
     if facade.is_pipeline(model):
         files_too = to.wanted(files)
-        way = facade.explain_run(model, cards, **run_options(model, load, choice, picture, money))
+        way = facade.explain_run(model, cards, **run_options(model, load, choice, picture, money, sources))
         if files_too:
             to.write_run_explained(way, files, lang)
         return print_run_explained(way, form)

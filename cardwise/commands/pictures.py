@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cardwise.commands.options import Choice, Form, Load, Money, Picture, given, said
+from cardwise.commands.options import Choice, Form, Load, Money, Picture, Sources, given, said
 from cardwise.commands.printing import check_language, width, write, write_json
 from cardwise.errors import BadInput
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cardwise.planning.runs.explain import RunExplanation
     from cardwise.run_answer import RunAnswer
 
-SHARED = frozenset({"--batch", "--engine", "--weights", "--link"})
+SHARED = frozenset({"--batch", "--engine", "--weights", "--link", "--facts"})
 """Options of language models that pipelines of images and video have too."""
 
 
@@ -23,9 +23,9 @@ def check_language_model(model: str, picture: Picture) -> None:
         raise BadInput(f"{misplaced[0]} is for models of images and video; {model} is a language model: leave it out")
 
 
-def run_options(model: str, load: Load, choice: Choice, picture: Picture, money: Money) -> dict[str, Any]:
+def run_options(model: str, load: Load, choice: Choice, picture: Picture, money: Money, sources: Sources) -> dict[str, Any]:
     """The library's arguments for a pipeline. Raises BadInput for an option that only language models have."""
-    misplaced = [name for name in (*said(load), *said(choice)) if name not in SHARED]
+    misplaced = [name for name in (*said(load), *said(choice), *said(sources)) if name not in SHARED]
     if misplaced:
         raise BadInput(f"{misplaced[0]} is for language models; {model} makes pictures: leave it out")
     asked = {**given(picture, money), "batch": load.batch, "engine": choice.engine, "weights": choice.weights, "link": choice.link}
