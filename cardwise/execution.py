@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-MODES = ("eager", "compiled", "built")
-ATTENTIONS = ("fused", "unfused")
 OFFLOADS = ("none", "model", "sequential")
-DECODERS = ("whole", "sliced", "tiled")
 
 
 @dataclass(frozen=True, slots=True)

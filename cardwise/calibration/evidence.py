@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
 from cardwise.calibration.cases import BrokenRow, Measured, case_of, read_rows
 from cardwise.calibration.settings import settings_of
+from cardwise.calibration.tables import write_table
 
 FILE = "evidence/llm.csv.gz"
 COLUMNS = (
@@ -86,16 +87,16 @@ def from_file(path: Path) -> list[Measured]:
 
 def ship(path: Path, target: Path) -> int:
     """Writes the rows of `path` to `target` (gzip) with the shipped columns and notes reduced to settings; returns their number."""
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    count = 0
-    for row, _ in read_rows(path):
-        if isinstance(row, BrokenRow):
-            continue
-        kept = {name: row.get(name) or "" for name in COLUMNS}
-        kept["notes"] = settings_of(kept["notes"])
-        writer.writerow(kept)
-        count += 1
-    target.write_bytes(gzip.compress(buffer.getvalue().encode("utf-8"), 9, mtime=0))
-    return count
+    return ship_rows([path], target, COLUMNS, settings_of)
+
+
+def ship_rows(paths: Sequence[Path], target: Path, columns: Sequence[str], reduced: Callable[[str], str]) -> int:
+    """Writes the rows of `paths` to `target` with `columns` and notes `reduced`; returns their number."""
+    rows = []
+    for path in paths:
+        for row, _ in read_rows(path):
+            if not isinstance(row, BrokenRow):
+                kept = {name: row.get(name) or "" for name in columns}
+                rows.append([reduced(text) if name == "notes" else text for name, text in kept.items()])
+    write_table(target, columns, rows)
+    return len(rows)

@@ -137,7 +137,12 @@ def _weighted(ordered: list[tuple[float, float]], q: float) -> float:
 @lru_cache(maxsize=1)
 def widths() -> Mapping[str, Width]:
     """The shipped widths by regime."""
-    return {r["regime"]: Width(float(r["low"]), float(r["high"]), int(r["cases"])) for r in read_csv("calibration/intervals.csv")}
+    return read_widths("calibration/intervals.csv")
+
+
+def read_widths(name: str) -> Mapping[str, Width]:
+    """Widths by regime from a table of the catalogue."""
+    return {r["regime"]: Width(float(r["low"]), float(r["high"]), int(r["cases"])) for r in read_csv(name)}
 
 
 @lru_cache(maxsize=4096)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from cardwise.calibration.intervals import Residual, Width
 from cardwise.calibration.knowledge import closeness
 from cardwise.calibration.leave_out import KINDS, LeaveOut, known_counts, leave_out, residuals
 from cardwise.calibration.residuals import Predicted, write_residuals
+from cardwise.calibration.tables import write_table
 from cardwise.catalogue import load
 
 DATA = load.DATA / "calibration"
@@ -73,8 +73,8 @@ def write(whole: Problem, fitted: Fitted, logs: Floats, left_outs: Sequence[Leav
     table = {name: width.widened(factor) for name, width in sorted(intervals.quantiles(found).items())}
     write_effects(whole, fitted)
     write_levels(whole, fitted)
-    _write(DATA / "known.csv", ("name", "cases"), sorted(known_counts(whole.jobs).items()))
-    _write(
+    write_table(DATA / "known.csv", ("name", "cases"), sorted(known_counts(whole.jobs).items()))
+    write_table(
         DATA / "intervals.csv",
         ("regime", "low", "high", "cases"),
         [(n, f"{w.low:.3f}", f"{w.high:.3f}", w.cases) for n, w in table.items()],
@@ -122,7 +122,7 @@ def write_effects(problem: Problem, fitted: Fitted) -> None:
         for pair, i in sorted(problem.design.index.items())
         if abs(fitted.effects[i]) >= SMALLEST_EFFECT
     ]
-    _write(DATA / "effects.csv", ("slot", "key", "log_factor", "spread", "cases"), rows)
+    write_table(DATA / "effects.csv", ("slot", "key", "log_factor", "spread", "cases"), rows)
 
 
 def write_levels(problem: Problem, fitted: Fitted) -> None:
@@ -132,7 +132,7 @@ def write_levels(problem: Problem, fitted: Fitted) -> None:
     for (slot, level), number in sorted(design.levels.items()):
         members = np.flatnonzero(design.level == number)
         rows.append((slot, level, f"{design.prior[members[0]]:.3f}", f"{fitted.spreads[members[0]]:.3f}", len(members)))
-    _write(DATA / "levels.csv", ("slot", "level", "stated_spread", "spread", "effects"), rows)
+    write_table(DATA / "levels.csv", ("slot", "level", "stated_spread", "spread", "effects"), rows)
 
 
 def marks(found: Sequence[Residual], inside: Sequence[bool]) -> dict[tuple[str, str], str]:
@@ -190,11 +190,4 @@ def write_predictions(path: Path, whole: Problem, logs: Floats, reasons: Mapping
         for row, value in zip(whole.rows, logs, strict=True)
     ]
     rows += [(case_id, "", "", "", "unsupported", reason) for case_id, reason in reasons.items()]
-    _write(path, ("case_id", "predicted", "low", "high", "status", "reason"), rows)
-
-
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+    write_table(path, ("case_id", "predicted", "low", "high", "status", "reason"), rows)

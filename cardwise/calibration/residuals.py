@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cardwise.calibration.cases import Case, Measured
 from cardwise.calibration.evidence import measured_cases
+from cardwise.calibration.tables import write_table
 from cardwise.catalogue.load import DATA
 from cardwise.errors import BadFile
 
@@ -119,13 +120,12 @@ def _read(cell: str) -> float | None:
 
 def write_residuals(path: Path, rows: Iterable[Predicted]) -> None:
     """Writes `rows` as they come; the same rows are the same bytes. Predictions keep five digits, the interval's factors four."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        predictions = (_written(getattr(row, kind), 5) for kind in KINDS)
-        writer.writerow((row.case_id, *predictions, row.known, row.covered, _written(row.low, 4), _written(row.high, 4)))
-    path.write_bytes(gzip.compress(buffer.getvalue().encode("utf-8"), 9, mtime=0))
+    write_table(path, COLUMNS, (_cells(row) for row in rows))
+
+
+def _cells(row: Predicted) -> tuple[str, ...]:
+    predictions = (_written(getattr(row, kind), 5) for kind in KINDS)
+    return (row.case_id, *predictions, row.known, row.covered, _written(row.low, 4), _written(row.high, 4))
 
 
 def _written(value: float | None, digits: int) -> str:

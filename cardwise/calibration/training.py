@@ -26,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cardwise.calibration.cases import BrokenRow, Case, case_of, read_rows
+from cardwise.calibration.evidence import ship_rows
+from cardwise.calibration.tables import write_table
 from cardwise.calibration.training_cases import TrainingRun, training_run
 from cardwise.calibration.training_settings import training_settings
 from cardwise.catalogue.load import DATA
@@ -170,29 +172,20 @@ def write_tables(rows: Sequence[Measured], fitted: Fitted, errors: dict[str, lis
         for (slot, key), value in sorted(fitted.effects.items())
         if abs(value) >= 5e-5
     ]
-    _write(EFFECTS, ("slot", "key", "log_factor", "spread", "cases"), table)
-    _write("calibration/training_known.csv", ("generation", "cases"), sorted(generations.items()))
+    write_table(DATA / EFFECTS, ("slot", "key", "log_factor", "spread", "cases"), table)
+    write_table(DATA / "calibration/training_known.csv", ("generation", "cases"), sorted(generations.items()))
     near = [*errors["source"], *errors["card"]]
     far = [*errors["source"], *errors["generation"]]
     close, wide = quantiles(near), quantiles(far)
     widest = (min(close[0], wide[0]), max(close[1], wide[1]))  # what is known of a generation never widens an interval
-    _write("calibration/training_intervals.csv", ("knowledge", "low", "high", "cases"),
+    write_table(DATA / "calibration/training_intervals.csv", ("knowledge", "low", "high", "cases"),
            [(name, *(f"{value:.3f}" for value in pair), len(errors))
             for name, pair, errors in (("generation", close, near), ("datasheet", widest, far))])  # fmt: skip
 
 
-def _write(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with (DATA / name).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
 def ship(path: Path) -> None:
     """The rows of a file as shipped evidence: the columns that count, notes reduced to settings."""
-    rows = [row for row, _ in read_rows(path) if not isinstance(row, BrokenRow)]
-    kept = [[training_settings(row["notes"] or "") if name == "notes" else row.get(name) or "" for name in COLUMNS] for row in rows]
-    _write(EVIDENCE, COLUMNS, kept)
+    ship_rows([path], DATA / EVIDENCE, COLUMNS, training_settings)
 
 
 def main(arguments: list[str] | None = None) -> int:

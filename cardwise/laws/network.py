@@ -11,6 +11,18 @@ from dataclasses import replace
 from cardwise.laws.roofline import SHARPNESS, Amount
 from cardwise.network import Attention, Canvas, Convolution, Linear, Network, Op, Pointwise
 
+HEAD_MULTIPLE = 32
+"""Fused kernels pad the size of a head to a multiple of 32 (FlashAttention 2, csrc/flash_attn: round_multiple(head_size, 32))."""
+UNFUSED_PASSES = 6.0
+"""Times that unfused attention goes over its scores: the product writes them, scaling and softmax read and write, the second product reads
+(baddbmm, softmax, bmm of diffusers' AttnProcessor, whose softmax works in 32 bit)."""
+CROSS = "cross-attention"
+"""In the name of attention over a text that every card of a split has: nothing of it is exchanged."""
+TILE = 128.0
+"""Outputs of a tile each way, as in the large kernels of cuBLAS and CUTLASS."""
+NARROW_TILE = 64
+"""Columns to which narrow products are padded."""
+
 
 def flops(op: Op, canvas: Canvas, batch: float = 1.0) -> float:
     """FLOPs of products, convolutions and attention; kernels that only move data count none."""
@@ -25,19 +37,23 @@ def flops(op: Op, canvas: Canvas, batch: float = 1.0) -> float:
 
 
 def elements_moved(op: Op, canvas: Canvas, batch: float = 1.0) -> float:
-    """Elements of activations read and written by all kernels of an operator, its weights apart.
+    """Elements of activations read and written by all kernels of an operator, its weights apart."""
+    if isinstance(op, Pointwise):
+        return batch * op.count * op.positions.at(canvas) * op.width * op.passes
+    return op.count * elements_once(op, canvas, batch)
+
+
+def elements_once(op: Linear | Convolution | Attention, canvas: Canvas, batch: float = 1.0) -> float:
+    """Elements that one of an operator's kernels reads and writes: its operands and its result.
 
     Attention reads queries, keys and values and writes its output once, as fused kernels do.
     """
     if isinstance(op, Linear):
-        return batch * op.count * op.rows.at(canvas) * (op.inputs + op.outputs)
+        return batch * op.rows.at(canvas) * (op.inputs + op.outputs)
     if isinstance(op, Convolution):
-        return batch * op.count * op.positions.at(canvas) * (op.inputs * op.scale + op.outputs)
-    if isinstance(op, Attention):
-        value = op.value_dim or op.head_dim
-        queries, keys = op.queries.at(canvas), op.keys.at(canvas)
-        return batch * op.count * op.sequences.at(canvas) * op.heads * (op.head_dim + value) * (queries + keys)
-    return batch * op.count * op.positions.at(canvas) * op.width * op.passes
+        return batch * op.positions.at(canvas) * (op.inputs * op.scale + op.outputs)
+    value = op.value_dim or op.head_dim
+    return batch * op.sequences.at(canvas) * op.heads * (op.head_dim + value) * (op.queries.at(canvas) + op.keys.at(canvas))
 
 
 def score_elements(op: Attention, canvas: Canvas, batch: float = 1.0) -> float:
@@ -73,21 +89,6 @@ def peak_canvas(network: Network, canvas: Canvas) -> Canvas:
 def network_flops(network: Network, canvas: Canvas, batch: float = 1.0) -> float:
     """FLOPs of one pass of `batch` samples."""
     return sum(flops(op, part, batch) for part in canvases(network, canvas) for op in network.ops)
-
-
-HEAD_MULTIPLE = 32
-"""Fused kernels pad the size of a head to a multiple of 32 (FlashAttention 2, csrc/flash_attn: round_multiple(head_size, 32))."""
-UNFUSED_PASSES = 6.0
-"""Times that unfused attention goes over its scores: the product writes them, scaling and softmax read and write, the second product reads
-(baddbmm, softmax, bmm of diffusers' AttnProcessor, whose softmax works in 32 bit)."""
-
-
-CROSS = "cross-attention"
-"""In the name of attention over a text that every card of a split has: nothing of it is exchanged."""
-TILE = 128.0
-"""Outputs of a tile each way, as in the large kernels of cuBLAS and CUTLASS."""
-NARROW_TILE = 64
-"""Columns to which narrow products are padded."""
 
 
 def tiled_columns(outputs: int) -> float:

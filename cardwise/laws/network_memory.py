@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cardwise.laws.network import peak_canvas, score_elements
-from cardwise.network import Attention, Canvas, Convolution, Linear, Network, Op
+from cardwise.laws.network import elements_once, peak_canvas, score_elements
+from cardwise.network import Attention, Canvas, Linear, Network, Op, Pointwise
 
 
 def stored_bytes(network: Network, width: float, quantised: float = 0.0) -> float:
@@ -21,15 +21,10 @@ def largest_layer_bytes(network: Network, width: float, quantised: float = 0.0) 
 def op_elements(op: Op, canvas: Canvas, batch: float, score_copies: float = 0.0) -> float:
     """Elements alive while one operator runs: what it reads and what it writes; of unfused attention `score_copies` tensors of
     scores besides."""
-    if isinstance(op, Linear):
-        return batch * op.rows.at(canvas) * (op.inputs + op.outputs)
-    if isinstance(op, Convolution):
-        return batch * op.positions.at(canvas) * (op.inputs * op.scale + op.outputs)
-    if isinstance(op, Attention):
-        value = op.value_dim or op.head_dim
-        own = batch * op.sequences.at(canvas) * op.heads * (op.head_dim + value) * (op.queries.at(canvas) + op.keys.at(canvas))
-        return own + score_copies * score_elements(op, canvas, batch)
-    return batch * op.positions.at(canvas) * op.width * min(op.passes, 2.0)
+    if isinstance(op, Pointwise):
+        return batch * op.positions.at(canvas) * op.width * min(op.passes, 2.0)
+    scores = score_copies * score_elements(op, canvas, batch) if isinstance(op, Attention) else 0.0
+    return elements_once(op, canvas, batch) + scores
 
 
 def peak_elements(network: Network, canvas: Canvas, batch: float = 1.0, *, score_copies: float = 0.0) -> float:

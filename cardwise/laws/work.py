@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from cardwise.laws.roofline import Amount
 
@@ -28,6 +28,10 @@ class Work:
             self.message_bytes + other.message_bytes,
         )
 
+    def repeated(self, times: float) -> Work:
+        """The same work `times` over."""
+        return Work(*(getattr(self, field.name) * times for field in fields(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:
@@ -40,3 +44,21 @@ class Operator:
     memory_seconds: Amount = 0.0
     link_seconds: Amount = 0.0
     launch_seconds: Amount = 0.0
+
+    def repeated(self, times: float) -> Operator:
+        """The same group run `times` over."""
+        return replace(self, work=self.work.repeated(times), **{name: getattr(self, name) * times for name in SECONDS})
+
+
+SECONDS = ("seconds", "compute_seconds", "memory_seconds", "link_seconds", "launch_seconds")
+"""Fields of an Operator that add up."""
+
+
+def gathered(group: str, members: list[Operator]) -> Operator:
+    """One operator that stands for several of a group: work and seconds are sums."""
+    if len(members) == 1:
+        return members[0]
+    work = members[0].work
+    for member in members[1:]:
+        work = work + member.work
+    return Operator(group, work, *(sum(getattr(member, name) for member in members) for name in SECONDS))

@@ -17,7 +17,7 @@ from cardwise.laws.kernels import wave_rows
 from cardwise.laws.memory_weights import bits_of
 from cardwise.laws.operators import attention_flops, experts_touched, padded_rows, product_flops, recurrence_flops
 from cardwise.laws.roofline import Amount, compute_seconds, memory_seconds, smooth_maximum
-from cardwise.laws.work import Operator, Work
+from cardwise.laws.work import Operator, Work, gathered
 from cardwise.layout import Layout
 from cardwise.model import Architecture, LatentCache, Layer, StateCache
 from cardwise.passes.batch import Batch, arithmetic
@@ -86,7 +86,7 @@ class EngineStep:
         for layer in self.architecture.layers:
             for operator in (*self._mixer(layer, rows, decodes, context, prefill, pairs), *self._feed_forward(layer, rows)):
                 groups.setdefault(operator.group, []).append(operator)
-        operators = [_gather(name, members) for name, members in groups.items()]
+        operators = [gathered(name, members) for name, members in groups.items()]
         operators.append(self._head(batch.outputs / lanes))
         operators += self.wires.operators(rows)
         operators.append(self._engine(batch.outputs))
@@ -285,19 +285,3 @@ def _under_roof(group: str, work: Work, arithmetic_s: Amount, memory_s: Amount, 
     """A product under the smooth roof of arithmetic, memory and unpacking; unpacking counts as compute."""
     seconds = smooth_maximum(smooth_maximum(arithmetic_s, memory_s), unpacked_s)
     return Operator(group, work, seconds, np.maximum(arithmetic_s, unpacked_s), memory_s)
-
-
-def _gather(group: str, members: list[Operator]) -> Operator:
-    if len(members) == 1:
-        return members[0]
-    work = members[0].work
-    for member in members[1:]:
-        work = work + member.work
-    return Operator(
-        group,
-        work,
-        *(
-            sum(getattr(m, name) for m in members)
-            for name in ("seconds", "compute_seconds", "memory_seconds", "link_seconds", "launch_seconds")
-        ),
-    )

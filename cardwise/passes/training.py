@@ -5,7 +5,7 @@ This is the only place where a training step is priced. The planner, the predict
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cardwise.errors import CannotRun
 from cardwise.hardware import Accelerator, Link
@@ -279,7 +279,7 @@ class TrainingStep:
     def operators(self) -> list[Operator]:
         """Operators of the whole step; their seconds sum to it."""
         times = float(self.layout.accumulation)
-        found = [_times(operator, times) for operator in self.micro_operators()] + self.stage_operators()
+        found = [operator.repeated(times) for operator in self.micro_operators()] + self.stage_operators()
         total = sum(float(operator.seconds) for operator in found)
         machines = self.layout.cards / self.machines.cards
         if machines > 1:
@@ -298,12 +298,3 @@ class TrainingStep:
 
     def tokens_per_s_per_card(self) -> float:
         return self.step_tokens / self.seconds() / self.layout.cards
-
-
-def _times(operator: Operator, times: float) -> Operator:
-    return replace(
-        operator,
-        work=Work(**{name: getattr(operator.work, name) * times for name in Work.__dataclass_fields__}),
-        **{name: getattr(operator, name) * times for name in
-           ("seconds", "compute_seconds", "memory_seconds", "link_seconds", "launch_seconds")},
-    )  # fmt: skip

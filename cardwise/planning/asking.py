@@ -33,7 +33,22 @@ NOT_ANSWERED = {
 }
 
 
-class Options(TypedDict, total=False):
+class SharedOptions(TypedDict, total=False):
+    """What every question may say of links, money and models that the catalogue lacks; see `Options`."""
+
+    link: str
+    rent: str
+    price: float | None
+    electricity: float | None
+    pue: float | None
+    years: float | None
+    utilization: float | None
+    cny: float | None
+    configs: str | Path | None
+    online: bool
+
+
+class Options(SharedOptions, total=False):
     """Everything that may be said besides the model and the cards; each has a default.
 
     input, output: tokens of a request (1024, 256). concurrency: users at once (1), or rate: requests/s, or batch: a static batch,
@@ -63,18 +78,8 @@ class Options(TypedDict, total=False):
     memory_share: float | None
     tensor_parallel: int | None
     pipeline_parallel: int | None
-    link: str
     power_limit: float | None
     budget_usd_per_hour: float | None
-    rent: str
-    price: float | None
-    electricity: float | None
-    pue: float | None
-    years: float | None
-    utilization: float | None
-    cny: float | None
-    configs: str | Path | None
-    online: bool
     speculative: bool
     lora: bool
     prefix_cache_hit: float | None

@@ -57,10 +57,16 @@ def tokens(hour: HourlyCost | None, performance: Performance, assumptions: CostA
 
 
 def rent_hour(question: Question, card: Accelerator, cards: int) -> tuple[HourlyCost | None, str]:
-    if question.price_usd_per_card_hour is not None:
-        return rented_hour(question.price_usd_per_card_hour, cards), "price given on this call"
-    found = market(card, RENT_KINDS[question.rent], question.assumptions.cny_per_usd)
-    return (None, "") if found is None else (rented_hour(found.price.amount, cards), source_text(found))
+    usd, source = card_rent(card, question.rent, question.price_usd_per_card_hour, question.assumptions)
+    return (None if usd is None else rented_hour(usd, cards)), source
+
+
+def card_rent(card: Accelerator, rent: str, given: float | None, assumptions: CostAssumptions) -> tuple[float | None, str]:
+    """Dollars of a rented card and hour, and where the price is from: the one `given`, else the market's. None without either."""
+    if given is not None:
+        return given, "price given on this call"
+    found = market(card, RENT_KINDS[rent], assumptions.cny_per_usd)
+    return (None, "") if found is None else (found.price.amount, source_text(found))
 
 
 def buy_hour(

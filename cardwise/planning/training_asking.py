@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypedDict, Unpack, cast
+from typing import Unpack, cast
 
 from cardwise.catalogue.accelerators import parse_cards
 from cardwise.catalogue.links import SAID as LINKS
@@ -15,7 +14,7 @@ from cardwise.economics import CostAssumptions
 from cardwise.errors import BadInput
 from cardwise.hardware import Accelerator
 from cardwise.model import Architecture
-from cardwise.planning.asking import RENTS, assumptions, read_model
+from cardwise.planning.asking import RENTS, SharedOptions, assumptions, read_model
 from cardwise.training import METHODS, RECOMPUTES, ZEROS, Kernels, Method, Optimizer, Recompute
 
 CARDS = "RTX 4090, A100 SXM 80GB, H100 SXM"
@@ -28,7 +27,7 @@ _TOKENS = re.compile(r"(\d+(?:\.\d+)?(?:e\d+)?)\s*([kmbt]?)", re.IGNORECASE)
 _SCALE = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
-class TrainingOptions(TypedDict, total=False):
+class TrainingOptions(SharedOptions, total=False):
     """Everything that may be said besides the model and the cards; each has a default.
 
     tokens: `1T`, `300B`, a number. method: full, lora, qlora. zero: 0 to 3, None: the best. recompute: none, selective, full, None: the
@@ -51,16 +50,6 @@ class TrainingOptions(TypedDict, total=False):
     framework: str
     tensor_parallel: int | None
     pipeline_parallel: int | None
-    link: str
-    rent: str
-    price: float | None
-    electricity: float | None
-    pue: float | None
-    years: float | None
-    utilization: float | None
-    cny: float | None
-    configs: str | Path | None
-    online: bool
 
 
 @dataclass(frozen=True, slots=True)

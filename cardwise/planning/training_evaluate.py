@@ -13,7 +13,7 @@ from cardwise.laws import training as law
 from cardwise.laws.cost import bought_hour
 from cardwise.laws.training_memory import trained_parameters
 from cardwise.passes.training import TrainingStep
-from cardwise.planning.costs import BUY_KINDS, RENT_KINDS, source_text
+from cardwise.planning.costs import BUY_KINDS, card_rent, source_text
 from cardwise.planning.training_asking import TrainingQuestion
 from cardwise.planning.training_layouts import Settled
 from cardwise.quantities import HOUR
@@ -102,7 +102,7 @@ def checkpoint_bytes(question: TrainingQuestion, recipe: Recipe) -> float:
 def cost_of(question: TrainingQuestion, card: Accelerator, cards: int, days: Estimate) -> RunCost:
     """Rent for the duration of the run; a purchase by the hours of the run, which bear the hours without load (utilization)."""
     assumptions, hours = question.assumptions, days.scaled(24.0)
-    rent, rent_source = rent_hour(question, card)
+    rent, rent_source = card_rent(card, question.rent, question.price_usd_per_card_hour, assumptions)
     buy, buy_source = buy_hour(card, assumptions)
     return RunCost(
         rent_usd_per_hour=None if rent is None else rent * cards,
@@ -112,14 +112,6 @@ def cost_of(question: TrainingQuestion, card: Accelerator, cards: int, days: Est
         buy_usd=None if buy is None else hours.scaled(buy * cards / assumptions.utilization),
         buy_source=buy_source,
     )
-
-
-def rent_hour(question: TrainingQuestion, card: Accelerator) -> tuple[float | None, str]:
-    """Dollars of a card and hour, and where the price is from."""
-    if question.price_usd_per_card_hour is not None:
-        return question.price_usd_per_card_hour, "price given on this call"
-    found = market(card, RENT_KINDS[question.rent], question.assumptions.cny_per_usd)
-    return (None, "") if found is None else (found.price.amount, source_text(found))
 
 
 def buy_hour(card: Accelerator, assumptions: CostAssumptions) -> tuple[float | None, str]:

@@ -10,8 +10,8 @@ from cardwise.errors import BadInput
 from cardwise.model import Architecture
 from cardwise.planning import facade
 from cardwise.readers.uploaded import read_upload
+from cardwise.web.calls import Progress, Said, claims, compared, explained, explained_run, model_of, pipeline_of, planned, planned_run
 from cardwise.web.drawn import bundle, charts
-from cardwise.web.library import Progress, Said, claims, compared, explained, explained_run, model_of, pipeline_of, planned, planned_run
 
 Record = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cardwise.errors import BadInput, CardwiseError, NotSupported
 from cardwise.planning import facade
-from cardwise.web.library import (
+from cardwise.web.calls import (
     Progress,
     Said,
     claims,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cardwise.web.library import QUESTION
+from cardwise.web.calls import QUESTION
 from cardwise.web.limits import Limits
 from cardwise.web.workers import BROKEN, OK, Worker, packed, prepare
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
-from cardwise.calibration.cases import BrokenRow, read_rows
+from cardwise.calibration.evidence import ship_rows
 from cardwise.calibration.runs.words import run_words
 
 FILE = "evidence/runs.csv.gz"
@@ -49,21 +49,6 @@ def run_rows() -> tuple[dict[str, str], ...]:
     return tuple(csv.DictReader(io.StringIO(gzip.decompress(raw).decode("utf-8"), newline="")))
 
 
-def rows_of(paths: Sequence[Path]) -> Iterator[dict[str, str]]:
-    """Rows of files of the schema with the shipped columns, notes reduced to words."""
-    for path in paths:
-        for row, _ in read_rows(path):
-            if not isinstance(row, BrokenRow):
-                kept = {name: row.get(name) or "" for name in COLUMNS}
-                yield {**kept, "notes": "; ".join(run_words(kept["notes"]))}
-
-
 def ship_runs(paths: Sequence[Path], target: Path) -> int:
     """Writes the rows of `paths` to `target` (gzip); returns their number."""
-    buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    rows = list(rows_of(paths))
-    writer.writerows(rows)
-    target.write_bytes(gzip.compress(buffer.getvalue().encode("utf-8"), 9, mtime=0))
-    return len(rows)
+    return ship_rows(paths, target, COLUMNS, lambda notes: "; ".join(run_words(notes)))

@@ -7,12 +7,8 @@ run_intervals.csv, run_known.csv and run_residuals.csv.gz beside the priors, fro
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
-import io
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -20,17 +16,10 @@ from cardwise.calibration.intervals import Residual, of_others, quantiles, widen
 from cardwise.calibration.runs.cases import run_rows
 from cardwise.calibration.runs.leave_out import growing, keys_of, knowledge_in, memory_residuals, residuals
 from cardwise.calibration.runs.problem import Fit, macro, rows_of_speed
+from cardwise.calibration.tables import write_table
 from cardwise.catalogue.load import DATA
 
-
-def write_csv(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table below the data of the calibration; gzip where the name says so."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    text = buffer.getvalue().encode("utf-8")
-    (DATA / "calibration" / name).write_bytes(gzip.compress(text, 9, mtime=0) if name.endswith(".gz") else text)
+TABLES = DATA / "calibration"
 
 
 def main() -> None:
@@ -64,8 +53,8 @@ def main() -> None:
     counts = np.array([0] * len(fit.design.index))
     for stack in fit.design.stacks:
         counts[stack.columns] += len(stack.rows)
-    write_csv(
-        "run_effects.csv",
+    write_table(
+        TABLES / "run_effects.csv",
         ("slot", "key", "log_factor", "spread", "cases"),
         sorted(
             (slot, key, f"{fit.effects[i]:.4f}", f"{fit.spreads[i]:.3f}", counts[i])
@@ -78,15 +67,15 @@ def main() -> None:
     factor = widening(everything, of_others(everything))
     print(f"intervals widened by {factor:.2f}", flush=True)
     widths = growing({regime: width.widened(factor) for regime, width in quantiles(everything).items()})
-    write_csv(
-        "run_intervals.csv",
+    write_table(
+        TABLES / "run_intervals.csv",
         ("regime", "low", "high", "cases"),
         sorted((k, f"{w.low:.3f}", f"{w.high:.3f}", w.cases) for k, w in widths.items()),
     )
     known = Counter(key for row in fit.rows if not row.loose for key in keys_of(row))
-    write_csv("run_known.csv", ("name", "cases"), sorted(known.items()))
-    write_csv(
-        "run_residuals.csv.gz",
+    write_table(TABLES / "run_known.csv", ("name", "cases"), sorted(known.items()))
+    write_table(
+        TABLES / "run_residuals.csv.gz",
         ("case_id", "kind", "knowledge", "log_ratio"),
         sorted((r.case_id, r.kind, r.knowledge, f"{r.log_ratio:.4f}") for r in left_out),
     )

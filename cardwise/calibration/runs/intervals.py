@@ -7,14 +7,17 @@ regime is its task; modes are too few to have intervals of their own.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import lru_cache
 
 from cardwise.answer import Basis, Estimate
-from cardwise.calibration.intervals import Width, width_in
+from cardwise.calibration.intervals import Width, read_widths, width_in
 from cardwise.catalogue.load import read_csv
 from cardwise.execution import Execution
 from cardwise.hardware import Accelerator
+
+LEVELS = ("stack", "card", "generation", "datasheet")
+"""How near the evidence comes, the nearest first."""
 
 
 def metric_of(metric: str, task: str) -> str:
@@ -24,9 +27,7 @@ def metric_of(metric: str, task: str) -> str:
 
 @lru_cache(maxsize=1)
 def _widths() -> Mapping[str, Width]:
-    return {
-        row["regime"]: Width(float(row["low"]), float(row["high"]), int(row["cases"])) for row in read_csv("calibration/run_intervals.csv")
-    }
+    return read_widths("calibration/run_intervals.csv")
 
 
 @lru_cache(maxsize=1)
@@ -37,12 +38,17 @@ def _known() -> Mapping[str, int]:
 
 def run_knowledge(card: Accelerator, execution: Execution) -> str:
     """How near the evidence comes: this card in this mode (stack), this card, its generation, or the datasheet alone."""
-    known = _known()
-    if known.get(f"{card.chip}/{execution.mode}"):
-        return "stack"
-    if known.get(card.chip):
-        return "card"
-    return "generation" if known.get(card.generation) else "datasheet"
+    return level_in(evidence_names(card, execution), _known())
+
+
+def evidence_names(card: Accelerator, execution: Execution) -> tuple[str, str, str]:
+    """Names under which a run counts as measured, the nearest first."""
+    return f"{card.chip}/{execution.mode}", card.chip, card.generation
+
+
+def level_in(names: tuple[str, str, str], known: Container[str]) -> str:
+    """The nearest level whose name is among those `known`."""
+    return next((level for level, name in zip(LEVELS, names, strict=False) if name in known), "datasheet")
 
 
 def run_estimate(value: float, task: str, knowledge: str, metric: str = "image_s") -> Estimate:

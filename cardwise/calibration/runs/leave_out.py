@@ -9,14 +9,11 @@ from collections.abc import Callable
 from cardwise.calibration.cases import case_of
 from cardwise.calibration.intervals import Residual, Width
 from cardwise.calibration.runs.cases import run_rows
-from cardwise.calibration.runs.intervals import metric_of
-from cardwise.calibration.runs.predict import memory_value
+from cardwise.calibration.runs.intervals import LEVELS, evidence_names, level_in, metric_of
+from cardwise.calibration.runs.predict import RATES, memory_value
 from cardwise.calibration.runs.problem import Fit, Row
 from cardwise.calibration.runs.setup import run_setup
 from cardwise.errors import CardwiseError
-
-LEVELS = ("stack", "card", "generation", "datasheet")
-"""How near the evidence comes, the nearest first."""
 
 
 def residuals(fit: Fit, kind: str, group: Callable[[Row], str], known: Callable[[Row, set[str]], str]) -> list[Residual]:
@@ -31,7 +28,7 @@ def residuals(fit: Fit, kind: str, group: Callable[[Row], str], known: Callable[
         seen = {key for row in rest for key in keys_of(row)}
         for i, log in zip(members[name], logs, strict=True):
             row = fit.rows[i]
-            sign = -1.0 if row.case.metric in ("it_s", "images_per_s") else 1.0
+            sign = -1.0 if row.case.metric in RATES else 1.0
             found.append(
                 Residual(
                     metric_of(row.case.metric, row.case.task),
@@ -61,16 +58,12 @@ def growing(widths: dict[str, Width]) -> dict[str, Width]:
 
 def keys_of(row: Row) -> tuple[str, str, str]:
     """Names under which a run counts as known."""
-    card = row.setup.accelerator
-    return f"{card.chip}/{row.setup.execution.mode}", card.chip, card.generation
+    return evidence_names(row.setup.accelerator, row.setup.execution)
 
 
 def knowledge_in(row: Row, seen: set[str]) -> str:
     """How near the rest of the evidence comes to a row."""
-    for level, key in zip(LEVELS, keys_of(row), strict=False):
-        if key in seen:
-            return level
-    return "datasheet"
+    return level_in(keys_of(row), seen)
 
 
 def memory_residuals() -> list[Residual]:

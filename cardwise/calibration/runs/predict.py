@@ -21,7 +21,8 @@ from cardwise.passes.network import WIDTHS
 from cardwise.pipeline import Pipeline
 from cardwise.quantities import GIB
 
-SPEED = frozenset({"image_s", "video_s", "images_per_s", "it_s"})
+RATES = frozenset({"images_per_s", "it_s"})
+SPEED = frozenset({"image_s", "video_s"}) | RATES
 MEMORY = frozenset({"peak_mem_gib", "fits"})
 METRICS = SPEED | MEMORY
 

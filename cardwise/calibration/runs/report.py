@@ -19,7 +19,7 @@ from statistics import mean, median
 from cardwise.calibration.cases import case_of
 from cardwise.calibration.report.markdown import table
 from cardwise.calibration.runs.cases import run_rows
-from cardwise.calibration.runs.predict import MEMORY, run_slots
+from cardwise.calibration.runs.predict import MEMORY, RATES, run_slots
 from cardwise.calibration.runs.validate import run_estimate_of
 from cardwise.calibration.settings import says
 from cardwise.catalogue.load import DATA, read_csv
@@ -80,7 +80,7 @@ def left_out_error(items: Iterable[Scored], kind: str) -> float | None:
     values = []
     for item in items:
         if kind in item.left_out:
-            sign = -1.0 if item.row["metric"] in ("it_s", "images_per_s") else 1.0
+            sign = -1.0 if item.row["metric"] in RATES else 1.0
             values.append(abs(math.exp(-sign * item.left_out[kind]) - 1.0))
     return median(values) if values else None
 

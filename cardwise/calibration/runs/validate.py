@@ -5,12 +5,10 @@ from __future__ import annotations
 from cardwise.answer import Estimate
 from cardwise.calibration.cases import Case
 from cardwise.calibration.runs.intervals import run_estimate, run_knowledge
-from cardwise.calibration.runs.predict import MEMORY, check_metric, memory_value, run_efficiency, speed_of
+from cardwise.calibration.runs.predict import MEMORY, RATES, check_metric, memory_value, run_efficiency, speed_of
 from cardwise.calibration.runs.predict import run_of as priced
 from cardwise.calibration.runs.setup import RunSetup, run_setup
 from cardwise.passes.diffusion import PipelineRun
-
-RATES = frozenset({"it_s", "images_per_s"})
 
 
 def run_estimate_of(case: Case) -> Estimate:

@@ -16,7 +16,7 @@ from cardwise.planning.runs.ways import WAYS, allowed, execution
 from cardwise.quantities import GIB
 from cardwise.run_answer import MemoryNeed, RunRefusal, StagePeak
 
-REFERENCE_CARD = accelerator("H100 SXM")
+REFERENCE_CARD = "H100 SXM"
 """A card with every number type: what a run takes does not depend on the card but through the types that it lacks."""
 
 
@@ -32,7 +32,7 @@ def peak_of(stage: StageMemory) -> StagePeak:
 def needs(question: RunQuestion) -> Iterator[MemoryNeed]:
     """What one picture takes at every precision and way of keeping weights, with the smallest card that holds it."""
     for weights in question.weights or LISTED:
-        base = execution(pipeline_engine("diffusers"), weights, REFERENCE_CARD, question.pipeline)
+        base = execution(pipeline_engine("diffusers"), weights, accelerator(REFERENCE_CARD), question.pipeline)
         for offload, decoder in WAYS:
             if decoder == ("sliced" if question.pipeline.autoencoder.tiles else "tiled"):
                 continue

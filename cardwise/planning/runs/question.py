@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 from cardwise.catalogue.accelerators import parse_cards
 from cardwise.catalogue.diffusion_engines import PipelineEngine, pipeline_engine
@@ -17,7 +16,7 @@ from cardwise.execution import OFFLOADS
 from cardwise.hardware import Accelerator
 from cardwise.passes.pipelines import pipeline
 from cardwise.pipeline import Job, Pipeline
-from cardwise.planning.asking import POPULAR, RENTS, assumptions
+from cardwise.planning.asking import POPULAR, RENTS, SharedOptions, assumptions
 
 MOST_PIXELS, MOST_STEPS, MOST_IMAGES, MOST_FRAMES = 8192, 1000, 100_000, 2048
 QUANTISED = ("fp8", "int8", "nf4", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q4_0")
@@ -26,7 +25,7 @@ LISTED = ("fp32", "fp16", "bf16", "fp8", "int8", "nf4", "q8_0", "q4_k_m")
 """Formats whose memory every answer lists."""
 
 
-class RunOptions(TypedDict, total=False):
+class RunOptions(SharedOptions, total=False):
     """Everything that may be said besides the model and the cards; each has a default, mostly the pipeline's own.
 
     width, height: pixels. steps: denoising steps. scheduler: euler, heun, dpm++2m ...; it sets the evaluations of a step. images: pictures
@@ -48,17 +47,7 @@ class RunOptions(TypedDict, total=False):
     weights: str
     offload: str
     tiling: bool | None
-    rent: str
-    price: float | None
-    electricity: float | None
-    pue: float | None
-    years: float | None
-    utilization: float | None
-    cny: float | None
-    link: str
     budget_usd_per_hour: float | None
-    configs: str | Path | None
-    online: bool
 
 
 @dataclass(frozen=True, slots=True)
