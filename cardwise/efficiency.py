@@ -14,7 +14,7 @@ class Efficiency:
     expert_rows: rows that every expert touched pays beyond its own.
     half_rows: rows at which a product reaches half of that rate.
     bandwidth: share of the memory bandwidth that weight reads reach.
-    unpack: FLOPs of the FP32 peak that unpacking one quantised weight takes where kernels unpack on the fly (GGUF, MLX, EXL).
+    unpack: FLOPs of the FP32 peak that one weight takes in kernels that load and unpack it in the lanes (GGUF, MLX, EXL).
     attention_compute: share of the 16-bit peak in prefill attention, per causal FLOP.
     attention_rows: keys that every prompt token pays beyond those that it sees: blocks at the diagonal, softmax, fill.
     attention_bandwidth: share of the memory bandwidth that reads of the KV cache reach.
@@ -25,7 +25,7 @@ class Efficiency:
     step_seconds: scheduler, sampler, copy to host, per step. sequence_seconds: the same per sequence.
     reduce_seconds: latency of an all-reduce of two cards. reduce_share: share of the link's bytes/s that it reaches.
     first_token_seconds: HTTP, tokeniser, queue hand-over and detokeniser before a first token is seen.
-    balance_steps: decode steps that a prompt waits until the ranks of attention data parallelism have prompts alike.
+    waiting_steps: decode steps that a prompt waits until the engine takes it up (ranks of attention data parallelism, polling schedulers).
     mixing: time of prefill tokens that ride in a decode step relative to the same tokens alone.
     pipeline: share of the ideal speed-up that pipelined micro-batches reach.
     routing_skew: exponent that lowers the number of distinct experts below that of uniform routing.
@@ -50,7 +50,7 @@ class Efficiency:
     reduce_seconds: float
     reduce_share: float
     first_token_seconds: float
-    balance_steps: float
+    waiting_steps: float
     mixing: float
     pipeline: float
     routing_skew: float

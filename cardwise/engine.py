@@ -22,7 +22,8 @@ class EngineRules:
     before the KV cache is sized. `windows_saved`: sliding-window layers keep only their window. `layer_split`: several cards hold different
     layers by default (llama.cpp). `state_pages`: pages of a recurrence that a sequence
     holds in one group of layers (vLLM: 2 with prefix caching of recurrences). `group_stretch`: kinds of layers whose numbers differ by less
-    share groups of the larger number, padded. `era` is the group of versions that share fitted overheads, e.g. `vllm-v0`, `vllm-v1`,
+    share groups of the larger number, padded. `fused_attention`: scores of a prompt stay in the kernel (FlashAttention); else they pass through
+    memory. `era` is the group of versions that share fitted overheads, e.g. `vllm-v0`, `vllm-v1`,
     `vllm-v1-async`.
     """
 
@@ -48,6 +49,7 @@ class EngineRules:
     max_model_len_default: int | None = None
     state_pages: int = 1
     group_stretch: float = 1.25
+    fused_attention: bool = True
     notes: str = ""
 
 

@@ -15,7 +15,7 @@ from cardwise.calibration.design import Design
 from cardwise.calibration.effects import efficiency_of, keys, slots
 from cardwise.calibration.intervals import FEWEST, Residual
 from cardwise.calibration.knowledge import closeness, known_names
-from cardwise.calibration.predict import first_token_seconds, step_of, waits_for_balance
+from cardwise.calibration.predict import first_token_seconds, step_of, waits_for_steps
 from cardwise.calibration.ridge import LARGEST_SPREAD, SMALLEST_SPREAD, linear, objective, solve, with_spreads
 from cardwise.calibration.setup import setup
 from cardwise.catalogue.accelerators import accelerator
@@ -195,13 +195,26 @@ def test_a_card_is_young_in_its_first_half_year(card: str, measured: str, expect
     assert maturity(accelerator(card), measured) == expected
 
 
-def test_prompts_wait_for_other_ranks_only_under_tensorrt_llm_with_attention_data_parallelism() -> None:
+@pytest.mark.parametrize(
+    ("engine", "notes", "expected"),
+    [
+        ("tensorrt-llm", "attention DP on", True),
+        ("tensorrt-llm", "", False),
+        ("sglang", "", True),
+        ("vllm", "attention DP on", False),
+    ],
+)
+def test_engines_that_take_up_prompts_every_few_steps(engine: str, notes: str, expected: bool) -> None:
+    given = {"model": "deepseek-ai/DeepSeek-R1", "accelerator": "B200", "weights": "fp4", "count": 8.0, "tp": 8.0}
+    assert waits_for_steps(setup(row(**given, engine=engine, notes=notes))) is expected
+
+
+def test_a_prompt_waits_for_as_many_decode_steps_as_the_fit_says() -> None:
     given = {"model": "deepseek-ai/DeepSeek-R1", "accelerator": "B200", "weights": "fp4", "engine": "tensorrt-llm", "count": 8.0, "tp": 8.0}
     load = {"load": "concurrency", "batch": 256.0, "input_tokens": 1024.0, "output_tokens": 1024.0, "metric": "ttft_ms"}
     waits = setup(row(**given, **load, notes="attention DP on"))
     plain = setup(row(**given, **load))
-    assert (waits_for_balance(waits), waits_for_balance(plain)) == (True, False)
-    factors = replace(efficiency_of({}, {}), balance_steps=60.0, first_token_seconds=0.02)
+    factors = replace(efficiency_of({}, {}), waiting_steps=60.0, first_token_seconds=0.02)
     step = step_of(waits, waits.layout, factors)
     context = 256.0 * (1024 + 512)
     assert first_token_seconds(waits, factors, step) == pytest.approx(0.02 + 60 * step.seconds(256.0, context))

@@ -78,6 +78,14 @@ class Design:
             vector[stack.columns] += weighted.T @ residual[stack.rows]
         return matrix, vector
 
+    def sensitivity(self, slopes: Floats) -> Floats:
+        """By effect: the largest mean slope of a stack in the effect's slot."""
+        most = np.zeros(len(self.index))
+        for stack in self.stacks:
+            own = np.abs(slopes[np.ix_(stack.rows, stack.slots)]).mean(axis=0)
+            np.maximum.at(most, stack.columns, own)
+        return most
+
     def supported(self, slopes: Floats, keep: Floats) -> NDArray[np.bool_]:
         """Effects that some kept row depends on."""
         seen = np.zeros(len(self.index))

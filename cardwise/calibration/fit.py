@@ -18,7 +18,7 @@ from cardwise.calibration.cases import Case, Measured, run_of
 from cardwise.calibration.design import Design, Floats
 from cardwise.calibration.effects import efficiency_of
 from cardwise.calibration.groups import SMALLEST_GROUP
-from cardwise.calibration.predict import SPEED_METRICS, measuring, outcome, value_of, waits_for_balance
+from cardwise.calibration.predict import SPEED_METRICS, measuring, outcome, value_of, waits_for_steps
 from cardwise.calibration.ridge import Linear, linear, objective, with_spreads
 from cardwise.calibration.setup import Setup, setup
 from cardwise.efficiency import SLOTS
@@ -30,7 +30,8 @@ Effects = dict[tuple[str, str], float]
 NOISE = 0.14
 ROWS_OF_A_GROUP = 0.8  # a group of n rows weighs as much as 0.8 sqrt(n) independent ones would
 DIFFERENCE = 0.1
-LARGEST_STEP = 0.3
+LARGEST_STEP, LARGEST_CHANGE = 1.0, 0.3
+"""Of an effect in one step: in its own logarithm, and in that of the predictions that depend on it most."""
 FIT_BUNDLES = 48
 KINDS_OF_SLOTS = (
     ("gemm", "experts", "expert_rows", "half_rows", "routing_skew", "power_exponent"),
@@ -38,7 +39,7 @@ KINDS_OF_SLOTS = (
     ("attention_compute", "attention_rows", "attention_bandwidth"),
     ("layer_seconds", "step_seconds", "sequence_seconds", "expert_layer", "prompt_launch"),
     ("reduce_seconds", "reduce_share", "pipeline"),
-    ("first_token_seconds", "balance_steps", "mixing"),
+    ("first_token_seconds", "waiting_steps", "mixing"),
 )
 METRIC_WEIGHT = {"ttft_ms": 0.7}
 
@@ -98,8 +99,8 @@ def relevant_slots(job: Job) -> list[str]:
         skip.add("state_bandwidth")
     if job.setup.weights.kernel not in UNPACKED_KERNELS:
         skip.add("unpack")
-    if not waits_for_balance(job.setup):
-        skip.add("balance_steps")
+    if not waits_for_steps(job.setup):
+        skip.add("waiting_steps")
     if layout.tensor_parallel == 1 and layout.pipeline_parallel == 1:
         skip |= {"reduce_seconds", "reduce_share"}
     if layout.pipeline_parallel == 1:
@@ -180,7 +181,8 @@ class Problem:
         weights = self.weights()
         around = linear(self.design, logs, slopes, at, self.target)
         effects, spreads, own = with_spreads(around, at, self.design.prior, weights)
-        way = np.clip(effects - at, -LARGEST_STEP, LARGEST_STEP)
+        most = np.minimum(LARGEST_STEP, LARGEST_CHANGE / np.maximum(self.design.sensitivity(slopes), 1e-9))
+        way = np.clip(effects - at, -most, most)
         point, least = at, objective(logs, self.target, at, spreads, weights)
 
         def better(tried: Floats) -> bool:

@@ -25,6 +25,7 @@ SPEED_METRICS = frozenset(
     {"decode_tok_s", "prefill_tok_s", "output_tok_s", "total_tok_s", "request_s", "ttft_ms", "tpot_ms", "e2e_s"},
 )
 MANY_SEQUENCES = 1e5
+HALVINGS = 16
 CACHE_AT_LEAST = 0.06
 """Share of a card that the cache of a layout that was measured had at least, whatever the budget says: people raise the memory share
 of a model that barely fits until it serves."""
@@ -112,6 +113,7 @@ def step_of(setup: Setup, layout: Layout, efficiency: Efficiency) -> EngineStep:
         efficiency,
         setup.power_limit_w,
         memory_constants(setup.rules).state_bits,
+        setup.rules.fused_attention,
     )
 
 
@@ -127,18 +129,20 @@ def outcome(setup: Setup, efficiency: Efficiency, bundles: int = BUNDLES) -> Out
     return Outcome(served, setup.shares, setup.workload, before)
 
 
-def waits_for_balance(setup: Setup) -> bool:
-    """TensorRT-LLM with attention data parallelism holds prompts back until every rank has one, or a number of steps has passed."""
-    return setup.rules.engine == "tensorrt-llm" and setup.layout.data_parallel > 1
+def waits_for_steps(setup: Setup) -> bool:
+    """Engines that take up prompts only every few steps: TensorRT-LLM with attention data parallelism holds them back until every rank has
+    one or a number of steps has passed; SGLang looks for requests every `--scheduler-recv-interval` steps.
+    """
+    return setup.rules.engine == "sglang" or (setup.rules.engine == "tensorrt-llm" and setup.layout.data_parallel > 1)
 
 
 def first_token_seconds(setup: Setup, efficiency: Efficiency, step: EngineStep) -> float:
-    """What passes before a prompt's first step, or beside it: the front end, and the wait for prompts of the other ranks."""
-    if not waits_for_balance(setup):
+    """What passes before a prompt's first step, or beside it: the front end, and the steps until the engine takes it up."""
+    if not waits_for_steps(setup):
         return efficiency.first_token_seconds
     users, lengths = float(max(setup.workload.users, 1)), setup.workload.lengths
     each = step.seconds(users, users * (lengths.mean_input + lengths.mean_output / 2))
-    return efficiency.first_token_seconds + efficiency.balance_steps * each
+    return efficiency.first_token_seconds + efficiency.waiting_steps * each
 
 
 class DecodeOnly:
@@ -153,39 +157,50 @@ class DecodeOnly:
 
 
 def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, bundles: int) -> Outcome:
-    """Prefill workers see Poisson arrivals at the rate at which decode workers free their users; the two stages are simulated apart."""
-    load = setup.workload
-    decode = replace(setup, layout=split.decode)
+    """Prefill workers see Poisson arrivals at the rate at which decode workers free their users; the two stages are simulated apart.
+
+    Prompts that the prefill workers cannot take wait before them, so that the decode workers hold no more users than they are sent.
+    """
+    load, users = setup.workload, max(setup.workload.users, 1)
+    prefill, decode = replace(setup, layout=split.prefill), replace(setup, layout=split.decode)
+    entry, decoder = step_of(prefill, split.prefill, efficiency), step_of(decode, split.decode, efficiency)
+    room = limits_of(prefill, budget_of(prefill, split.prefill), efficiency, split.prefill, ran=True)
+    alone = entry.seconds(0.0, 0.0, load.lengths.mean_input, load.lengths.mean_input**2 / 2, 1.0)
+    many = max(room.max_num_batched_tokens / load.lengths.mean_input, 1.0)
+    per_prompt = entry.seconds(0.0, 0.0, many * load.lengths.mean_input, many * load.lengths.mean_input**2 / 2, many) / many
+    most = split.prefill_workers / per_prompt
+    held = _held_by(decoder, load.lengths, users / split.decode_workers, most / split.decode_workers)
     limits = limits_of(decode, budget_of(decode, split.decode), efficiency, split.decode, ran=True)
-    users = max(1, -(-load.users // split.decode_workers))
-    decoding = serve(
-        DecodeOnly(step_of(decode, split.decode, efficiency)), limits, replace(load, users=users, requests=None), 0.0, bundles=bundles
-    )
-    prefill = replace(setup, layout=split.prefill)
-    step = step_of(prefill, split.prefill, efficiency)
-    alone = step.seconds(0.0, 0.0, load.lengths.mean_input, load.lengths.mean_input**2 / 2, 1.0)
-    chunk = limits.max_num_batched_tokens
-    many = max(chunk / load.lengths.mean_input, 1.0)
-    per_request = step.seconds(0.0, 0.0, many * load.lengths.mean_input, many * load.lengths.mean_input**2 / 2, many) / many
-    clients = load.users / split.prefill_workers
-    cycle = decoding.e2e_s.mean + alone
-    rate = min(clients / cycle, 0.9 / per_request)
+    decoding = serve(DecodeOnly(decoder), limits, replace(load, users=max(1, round(held)), requests=None), 0.0, bundles=bundles)
+    rate = min(users / (decoding.e2e_s.mean + alone), 0.9 * most) / split.prefill_workers
+    clients = users / split.prefill_workers
     one_token = Workload(
         "rate", replace(load.lengths, output_tokens=1.0), requests_per_s=rate, requests=int(min(max(10 * clients, 20), 400))
     )
-    queue = serve(
-        step,
-        limits_of(prefill, budget_of(prefill, split.prefill), efficiency, split.prefill, ran=True),
-        one_token,
-        bundles=bundles,
-    )
-    saturated = max(0.0, clients * per_request - cycle)
-    first = queue.ttft_s.mean + saturated + 0.05 * clients * per_request
-    ttft = Distribution(first, queue.ttft_s.median + saturated, *([queue.ttft_s.p99 + saturated] * 3))
+    queue = serve(entry, room, one_token, bundles=bundles)
+    waiting = max(0.0, users / most - (decoding.e2e_s.mean + alone))
+    first = queue.ttft_s.mean + waiting + 0.05 * clients * per_prompt
+    ttft = Distribution(first, queue.ttft_s.median + waiting, *([queue.ttft_s.p99 + waiting] * 3))
     e2e = Distribution(*(getattr(ttft, n) + getattr(decoding.e2e_s, n) for n in ("mean", "median", "p90", "p95", "p99")))
-    share = decoding.e2e_s.mean / e2e.mean
+    share = users / split.decode_workers / max(held, 1.0) * decoding.e2e_s.mean / e2e.mean
     served = replace(decoding, ttft_s=ttft, e2e_s=e2e, output_tokens_per_s=decoding.output_tokens_per_s * share)
     return Outcome(_later(served, efficiency.first_token_seconds), float(split.decode_workers), load, efficiency.first_token_seconds)
+
+
+def _held_by(step: EngineStep, lengths: Lengths, users: float, prompts_per_s: float) -> float:
+    """Users that a decode worker holds of `users`: the most whose requests end no faster than `prompts_per_s` prompts come (Little's law)."""
+    tokens = lengths.mean_input + lengths.mean_output / 2
+
+    def ending(held: float) -> float:
+        return held / (lengths.mean_output * step.seconds(held, held * tokens))
+
+    low, high = 1.0, max(users, 1.0)
+    if ending(high) <= prompts_per_s:
+        return high
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if ending(middle) <= prompts_per_s else (low, middle)
+    return low
 
 
 def _later(served: Served, seconds: float) -> Served:

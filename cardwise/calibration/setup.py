@@ -138,6 +138,8 @@ def _rules(case: Case, card: Accelerator) -> EngineRules:
     version = case.engine_version or image_version(settings_of(case.notes))
     length = int(case.max_model_len) if case.max_model_len else None
     rules = _engine_rules(case.engine, version, card.memory_bytes, card.name, card.vendor, case.measured, entry, int(case.tp or 1), length)
+    if says(settings_of(case.notes), "flash attention"):
+        rules = replace(rules, fused_attention=True)
     tokens = _stated_chunk(case)
     if case.load == "batch":
         rules = replace(rules, max_num_seqs=max(rules.max_num_seqs, int(case.batch or 1)))

@@ -148,6 +148,7 @@ def engine_rules(
         max_model_len_default=settings.get("max_model_len_default") or None,
         state_pages=settings.get("state_pages", 1),
         group_stretch=settings.get("group_stretch", 1.25),
+        fused_attention=settings.get("fused_attention", True),
     )
 
 

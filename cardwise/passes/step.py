@@ -30,11 +30,20 @@ WAVE_BOUND_KERNELS, WAVE_SHARE = frozenset({"fp8", "fp4"}), 0.006
 grows by this share of the rows that would fill one (published kernel timings, docs/kernels.md)."""
 EXPERT_TRAFFIC = 2.5
 """Activations of grouped products relative to their inputs and outputs: they are permuted, gathered and combined (same timings: 2 to 3)."""
-UNPACKED_KERNELS = frozenset({"gguf-q", "gguf-k", "gguf-iq", "mlx", "exl"})
+UNPACKED_KERNELS = frozenset({"gguf-f16", "gguf-q", "gguf-k", "gguf-iq", "mlx", "exl"})
+"""Kernels whose lanes load every weight, and unpack it, for a product with a vector: cards with fast memory feed them more than they take, in
+16 bit too (llama.cpp on A100, H100 and MI300X decodes at a third to two thirds of the bandwidth)."""
+SCORE_BYTES = 24.0
+"""Bytes that a score of attention moves where it is not fused into one kernel: written in FP32 (4), read and written by the softmax with its
+mask (4 + 4 + 4), converted (4 + 2) and read by the second product (2). Prompt rates of llama.cpp b2833 at 512 and 8192 tokens on 4090, 6000
+Ada, 5000 Ada, 4000 Ada, A40, H100 and M3 Max say 27 to 38 a head and pair of tokens at the full bandwidth, arithmetic included."""
 LATENT_LAUNCHES, STATE_LAUNCHES = 1.3, 1.3
 """Kernels of a layer with latent attention (two more projections and norms) or a recurrent state (convolution, gates, norm), relative to
 one with plain attention.
 """
+ROUTED_LAUNCHES = 0.6
+"""Kernels that routed experts add to a layer, relative to routed and shared ones: the shared expert's two products, their activation and the
+sum are four of about ten."""
 
 
 class EngineStep:
@@ -51,8 +60,11 @@ class EngineStep:
         efficiency: Efficiency,
         power_limit_w: float | None = None,
         state_bits: float = 32.0,
+        fused_attention: bool = True,
     ) -> None:
-        """`state_bits`: width of a recurrence's state in the engine, where the checkpoint does not state it."""
+        """`state_bits`: width of a recurrence's state in the engine, where the checkpoint does not state it. `fused_attention`: scores of a
+        prompt stay in the kernel."""
+        self.score_bytes = 0.0 if fused_attention else SCORE_BYTES
         self.architecture, self.layout, self.efficiency = architecture, layout, efficiency
         self.weights, self.cache, self.state_bits = weights, cache, state_bits
         slow = 1.0
@@ -71,7 +83,8 @@ class EngineStep:
         self.read_rate = accelerator.bandwidth_bytes_per_s * efficiency.bandwidth
         self.cache_rate = accelerator.bandwidth_bytes_per_s * efficiency.attention_bandwidth
         self.state_rate = accelerator.bandwidth_bytes_per_s * efficiency.state_bandwidth
-        self.wires = Wires(architecture, layout, link, efficiency)
+        narrow = self.weights.bits_of("experts") < SIXTEEN_BIT and key in ("fp8", "fp4")
+        self.wires = Wires(architecture, layout, link, efficiency, 1.0 if narrow else ACTIVATION_BYTES)
         self.attention_ranks = layout.attention_tensor_parallel
 
     # --- the operators ---------------------------------------------------------------------------------------------
@@ -123,7 +136,7 @@ class EngineStep:
         half = self.efficiency.half_rows * (1.0 + (self.wave * thin if bits < SIXTEEN_BIT else 0.0))
         arithmetic_s = compute_seconds(product_flops(padded_rows(rows, half), parameters) * count * (rows > 0), rate)
         memory_s = memory_seconds(work.weight_bytes + work.activation_bytes, self.read_rate)
-        unpacked_s = parameters * count * (rows > 0) / self.unpack_rate if bits < SIXTEEN_BIT else 0.0
+        unpacked_s = parameters * count * (rows > 0) / self.unpack_rate
         return _under_roof(group, work, arithmetic_s, memory_s, unpacked_s)
 
     def _rate(self, bits: float) -> float:
@@ -188,12 +201,14 @@ class EngineStep:
         flops = attention_flops(seen, mixer.heads / self.attention_ranks, mixer.score_dim, mixer.value_dim)
         if isinstance(cache, LatentCache) and cache.index_dim:
             flops = flops + 2.0 * pairs * cache.index_dim * cache.index_heads / self.attention_ranks
-        work = Work(flops=flops * layer.count, launches=layer.count * (prefill > 0))
+        scores = seen * mixer.heads / self.attention_ranks * self.score_bytes * layer.count
+        work = Work(flops=flops * layer.count, activation_bytes=scores, launches=layer.count * (prefill > 0))
         fill = attention_flops(
             prefill * self.efficiency.attention_rows, mixer.heads / self.attention_ranks, mixer.score_dim, mixer.value_dim
         )
         arithmetic_s = compute_seconds((flops + fill) * layer.count, self.score_rate)
-        return Operator("attention prefill", work, arithmetic_s, arithmetic_s, 0.0)
+        memory_s = memory_seconds(scores, self.read_rate)
+        return Operator("attention prefill", work, arithmetic_s + memory_s, arithmetic_s, memory_s)
 
     def _recurrence(self, layer: Layer, decodes: Amount, prefill: Amount) -> Operator:
         """A decode reads and writes each sequence's state; a prefill keeps it in registers and pays arithmetic in 16 bit."""
@@ -243,18 +258,22 @@ class EngineStep:
         return self._product("head", outputs, parameters, bits, self._rate(bits), 1.0, 0.0, 0.0)
 
     def _engine(self, outputs: Amount) -> Operator:
-        """Launches of the small kernels of every layer, and what the engine does once a step and once a sequence."""
+        """Launches of the small kernels of every layer, and what the engine does once a step and once a sequence; groups of DP attention
+        have a scheduler each.
+        """
         e = self.efficiency
         layers = self._all_launches
         launch_s = e.layer_seconds * layers + e.step_seconds * self.layout.pipeline_parallel**0.5
-        seconds = launch_s + e.sequence_seconds * outputs
+        seconds = launch_s + e.sequence_seconds * outputs / self.layout.data_parallel
         return Operator("engine", Work(launches=layers), seconds, launch_seconds=seconds)
 
     def _launches(self, layer: Layer) -> float:
         """Layers of a kind, counted by the kernels that they launch: a plain dense layer is 1."""
         kind = {LatentCache: LATENT_LAUNCHES, StateCache: STATE_LAUNCHES}.get(type(layer.mixer.cache), 1.0)
-        feed_forward = self.efficiency.expert_layer - 1.0 if layer.feed_forward.kind == "experts" else 0.0
-        return layer.count * (kind + feed_forward)
+        if layer.feed_forward.kind != "experts":
+            return layer.count * kind
+        shared = any(matrix.part == "shared" for matrix in layer.feed_forward.matrices)
+        return layer.count * (kind + (self.efficiency.expert_layer - 1.0) * (1.0 if shared else ROUTED_LAUNCHES))
 
     # --- what the simulator asks ------------------------------------------------------------------------------------------
 

@@ -1,16 +1,27 @@
-"""What the cards of one replica say to each other in a step: all-reduces, row splits, hand-overs between stages."""
+"""What the cards of one replica say to each other in a step: all-reduces, exchanges of experts, row splits, hand-overs between stages."""
 
 from __future__ import annotations
 
 from cardwise.efficiency import Efficiency
 from cardwise.hardware import Link
-from cardwise.laws.collectives import all_reduce_seconds, latency_growth, rate_growth, send_seconds
+from cardwise.laws.collectives import (
+    all_reduce_seconds,
+    dispatch_seconds,
+    exchange_seconds,
+    latency_growth,
+    other_ranks,
+    rate_growth,
+    send_seconds,
+)
 from cardwise.laws.roofline import Amount
 from cardwise.laws.work import Operator, Work
 from cardwise.layout import Layout
-from cardwise.model import Architecture
+from cardwise.model import Architecture, Layer
 
 ACTIVATION_BYTES = 2.0
+GATHERING_ENGINES = frozenset({"vllm"})
+"""Engines whose experts under DP attention get all tokens and keep theirs (vLLM's default backend, allgather_reducescatter); the others send
+a token to the cards of its experts (DeepEP, TensorRT-LLM's all-to-all)."""
 ROW_SPLIT_ENGINES = frozenset({"llama.cpp", "ik_llama.cpp"})
 ROW_SPLIT_BYTES = 4.0
 ROW_SPLIT_CHAIN = 5.0
@@ -22,11 +33,16 @@ b (n - 1) with a / b = 2.2 to 2.6, and b is two copies."""
 class Wires:
     """Prices a step's messages for one model in one layout. `rate`: bytes/s of an all-reduce, one direction of a card's link."""
 
-    def __init__(self, architecture: Architecture, layout: Layout, link: Link, efficiency: Efficiency) -> None:
-        self._architecture, self._layout = architecture, layout
+    def __init__(
+        self, architecture: Architecture, layout: Layout, link: Link, efficiency: Efficiency, dispatch_bytes: float = ACTIVATION_BYTES
+    ) -> None:
+        """`dispatch_bytes`: of an activation on its way to an expert; those that come back have 16 bit."""
+        self._architecture, self._layout, self._dispatch_bytes = architecture, layout, dispatch_bytes
         self._copy_seconds = efficiency.reduce_seconds
         self._latency = efficiency.reduce_seconds * latency_growth(link.kind, layout.tensor_parallel)
         self.rate = link.bytes_per_s * efficiency.reduce_share * rate_growth(link.kind, layout.tensor_parallel)
+        self._attention_latency = efficiency.reduce_seconds * latency_growth(link.kind, layout.attention_tensor_parallel)
+        self._exchange_rate = link.bytes_per_s * efficiency.reduce_share * min(1.0, rate_growth(link.kind, layout.tensor_parallel))
         self._stage_rate = (link.between or link).bytes_per_s * efficiency.reduce_share
 
     def operators(self, rows: Amount) -> list[Operator]:
@@ -36,6 +52,8 @@ class Wires:
         operators = []
         if layout.tensor_parallel > 1 and layout.engine in ROW_SPLIT_ENGINES:
             operators.append(self._row_split(rows))
+        elif layout.tensor_parallel > 1 and layout.data_parallel > 1:
+            operators += self._between_groups(rows)
         elif layout.tensor_parallel > 1:
             count = 2 * architecture.layer_count
             seconds = all_reduce_seconds(message, layout.tensor_parallel, self._latency, self.rate) * count * (rows > 0)
@@ -45,6 +63,32 @@ class Wires:
             seconds = send_seconds(message, self._copy_seconds, self._stage_rate) * hops * (rows > 0)
             operators.append(Operator("pipeline send", Work(message_bytes=message * hops), seconds, link_seconds=seconds))
         return operators
+
+    def _between_groups(self, rows: Amount) -> list[Operator]:
+        """Attention in groups (DP attention): an all-reduce inside each group, over its own rows alone, and before and after every
+        feed-forward an exchange of rows between all cards.
+        """
+        layout, hidden = self._layout, self._architecture.hidden
+        operators = []
+        if layout.attention_tensor_parallel > 1:
+            count = self._architecture.layer_count
+            message = rows / layout.data_parallel * hidden * ACTIVATION_BYTES
+            each = all_reduce_seconds(message, layout.attention_tensor_parallel, self._attention_latency, self.rate)
+            seconds = each * count * (rows > 0)
+            operators.append(Operator("all-reduce", Work(message_bytes=message * count, launches=count), seconds, link_seconds=seconds))
+        seconds = sum(self._exchange(layer, rows) * layer.count for layer in self._architecture.layers) * (rows > 0)
+        count = 2 * self._architecture.layer_count
+        work = Work(message_bytes=rows * hidden * ACTIVATION_BYTES * count, launches=count)
+        return [*operators, Operator("expert exchange", work, seconds, link_seconds=seconds)]
+
+    def _exchange(self, layer: Layer, rows: Amount) -> Amount:
+        """Seconds of one layer's exchange: only to the cards of a token's experts where those are whole and the engine does so."""
+        layout, hidden = self._layout, self._architecture.hidden
+        ranks, feed_forward = layout.tensor_parallel, layer.feed_forward
+        if layout.expert_parallel == 1 or feed_forward.kind != "experts" or layout.engine in GATHERING_ENGINES:
+            return exchange_seconds(rows * hidden * ACTIVATION_BYTES, ranks, self._latency, self._exchange_rate)
+        copies = rows / ranks * other_ranks(feed_forward.top_k, ranks) * hidden
+        return dispatch_seconds(copies * self._dispatch_bytes, copies * ACTIVATION_BYTES, self._latency, self._exchange_rate)
 
     def _row_split(self, rows: Amount) -> Operator:
         """llama.cpp's row split: the first card sends every matrix's input to the others in FP32 and gathers its output from them, one
