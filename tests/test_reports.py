@@ -54,18 +54,6 @@ def test_every_sentence_is_used_and_every_key_is_known() -> None:
     assert said <= set(MESSAGES["text"])
 
 
-@pytest.mark.parametrize("entry", MESSAGES["sentence"], ids=[entry["en"][:40] for entry in MESSAGES["sentence"]])
-def test_patterns_fill_their_groups(entry: dict[str, str]) -> None:
-    groups = re.compile(entry["en"]).groups
-    assert {int(number) for number in re.findall(r"\\(\d)", entry["zh"])} <= set(range(1, groups + 1))
-
-
-def test_refusals_are_said_in_chinese() -> None:
-    say = words("zh")
-    assert say.said("the weights take 128.5 GiB a card, which has 24.0 GiB") == "权重每卡需 128.5 GiB，而每卡只有 24.0 GiB"
-    assert say.said("something that nobody translated") == "something that nobody translated"
-
-
 def test_an_interval_reads_as_likely_and_range() -> None:
     assert interval(Estimate(45.0, 38.0, 52.0)) == "45.0 (38-52)"
     assert interval(Estimate(0.0123, 0.0101, 0.0166), 1e3) == "12.3 (10-17)"
