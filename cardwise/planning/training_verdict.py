@@ -129,7 +129,8 @@ def verdict_zh(answer: TrainingAnswer) -> str:
     cny = answer.assumptions.cny_per_usd
     if not answer.options:
         first = answer.refusals[0] if answer.refusals else None
-        why = f"：{first.cards}x {first.accelerator}：{short_zh(first)}" if first else ""
+        short = first is not None and first.shortfall_bytes is not None
+        why = f"：{first.cards}x {first.accelerator}：{short_zh(first)}" if first and short else ""
         return f"所问的布局都无法训练 {answer.model}{why}。"
     cheap, fast, small = (answer.options[order[0]] for order in (answer.by_cost, answer.by_speed, answer.by_simplicity))
     parts = [f"{'成本最低' if cheap.cost.paid else '最合适'}：{_said_zh(cheap, cny)}。"]

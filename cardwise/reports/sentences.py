@@ -2,7 +2,8 @@
 
 Errors, refusals, notes and labels are English texts wherever they are made; only what renders knows of languages. An entry of the
 catalogue is an English template and its translation: `{name}` stands for a value that stays as it is, `{name:number}` for a number,
-`{name:word}` for a text without spaces, `{name:said}` for a text that is itself looked up, `{name:list}` for several with commas. The
+`{name:size}` for
+a number of bytes, `{name:word}` for a text without spaces, `{name:said}` for a text that is itself looked up, `{name:list}` for several with commas. The
 template with the most letters of its own that fits is taken. `place: text` and `reason; fix` are found by their parts.
 """
 
@@ -15,7 +16,7 @@ from functools import lru_cache
 
 SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
 NUMBER = r"-?\d(?:[\d,.]*\d)?(?:e[+-]?\d+)?"
-FITS = {"": ".+?", "said": ".+?", "list": ".+?", "word": r"\S+?", "number": NUMBER}
+FITS = {"": ".+?", "said": ".+?", "list": ".+?", "word": r"\S+?", "number": NUMBER, "size": rf"{NUMBER}(?: [KMGT]i?B)?"}
 """What a value of each kind looks like, in the notation that browsers share."""
 AND = {", ": "、", " and ": "和", " or ": "或"}
 BETWEEN = re.compile("(, | and | or )")

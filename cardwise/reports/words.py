@@ -104,7 +104,7 @@ def measured_line(one: Evidence, say: Words) -> str:
     """A measured case, what Cardwise says of it, and how near it is."""
     return say(
         "evidence",
-        text=one.text,
+        text=say.said(one.text),
         metric=one.metric,
         measured=number(one.measured),
         predicted=number(one.predicted),
