@@ -69,7 +69,9 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # a mistake of ours; one line all the same, the traceback for whoever wants it
         if os.environ.get("CARDWISE_DEBUG"):
             raise
-        _failed(f"a mistake in cardwise itself: {type(error).__name__}: {error}; CARDWISE_DEBUG=1 shows where".replace("\n", " "), arguments)
+        _failed(
+            f"a mistake in cardwise itself: {type(error).__name__}: {error}; CARDWISE_DEBUG=1 shows where".replace("\n", " "), arguments
+        )
         return BROKEN
 
 

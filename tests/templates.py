@@ -119,7 +119,11 @@ def _told_in(path: str, scope: ast.AST, names: Names) -> Iterator[tuple[str, Tem
 
 def said() -> set[Template]:
     """Every text of the source, told or not, and of the shipped facts."""
-    found = {(text,) for path in sorted((PACKAGE / "catalogue" / "data").rglob("*.toml")) for text in _texts(tomllib.loads(path.read_text("utf-8")))}
+    found = {
+        (text,)
+        for path in sorted((PACKAGE / "catalogue" / "data").rglob("*.toml"))
+        for text in _texts(tomllib.loads(path.read_text("utf-8")))
+    }
     for tree in trees().values():
         scopes: list[tuple[ast.AST, Names]] = [(tree, {})]
         scopes += [(scope, assigned(scope)) for scope in ast.walk(tree) if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef)]

@@ -65,7 +65,7 @@ def why_of(answer: TrainingAnswer, option: TrainingOption, usable_bytes: float) 
         f"另加每卡 {memory.activations / GIB:.1f} GiB 激活"
     )
     rest = f"{option.mfu:.0%} of the peak, {share:.0%} of the step on the link ({option.link})"
-    rest_zh = f"算力利用率 {option.mfu:.0%}，链路占 {share:.0%}（{option.link}）"
+    rest_zh = f"算力利用率 {option.mfu:.0%}，链路占 {share:.0%}（{option.link.partition(',')[0]}）"
     if share >= NOTABLE_LINK:
         return f"the link binds: {rest}; {states}", f"瓶颈是链路：{rest_zh}；{states_zh}"
     if layout.recompute == "full" or layout.offload != "none":

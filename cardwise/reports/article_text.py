@@ -40,7 +40,9 @@ def one(claim: Claim, verdict: str, say: Words, width: int) -> str:
 
 
 def drawn(found: Table, say: Words, width: int) -> str:
-    columns = [Column(name, tuple(say.said(row[index]) for row in found.rows), "left", not index) for index, name in enumerate(found.header)]
+    columns = [
+        Column(name, tuple(say.said(row[index]) for row in found.rows), "left", not index) for index, name in enumerate(found.header)
+    ]
     return f"{found.title}\n{table(columns, width)}"
 
 

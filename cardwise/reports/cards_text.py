@@ -99,10 +99,14 @@ def sources(row: CardRow, rates: Sequence[str], say: Words, width: int) -> str:
     for name, source in card.sources.items():
         if name in rates or name not in RATES:
             rule = f": {source.rule}" if source.rule else ""
-            lines.append(f"{name}: {say.said(source.kind)}{rule} ({source.text})" if source.text else f"{name}: {say.said(source.kind)}{rule}")
+            lines.append(
+                f"{name}: {say.said(source.kind)}{rule} ({source.text})" if source.text else f"{name}: {say.said(source.kind)}{rule}"
+            )
     for key, found in (("rent_card", row.rent), ("buy_card", row.buy)):
         if found is not None:
-            lines.append(f"{say(key)}: {say.said(found.price.kind)}, {say.said(found.price.date)}, {say.said(found.price.notes)}; {found.price.source}")
+            lines.append(
+                f"{say(key)}: {say.said(found.price.kind)}, {say.said(found.price.date)}, {say.said(found.price.notes)}; {found.price.source}"
+            )
     if card.notes:
         lines.append(card.notes)
     return section(card.name, lines, width)

@@ -207,7 +207,13 @@ def claim(one: Claim) -> Record:
         "reason_zh",
     )
     tables = [
-        {"title": t.title, "title_zh": t.title_zh, "header": list(t.header), "header_zh": list(t.header_zh), "rows": [list(row) for row in t.rows]}
+        {
+            "title": t.title,
+            "title_zh": t.title_zh,
+            "header": list(t.header),
+            "header_zh": list(t.header_zh),
+            "rows": [list(row) for row in t.rows],
+        }
         for t in one.tables
     ]
     return {**{name: getattr(one, name) for name in texts}, "figures": dict(one.figures), "sources": list(one.sources), "tables": tables}

@@ -43,7 +43,7 @@ def verdict(e: Explanation, say: Words, width: int) -> str:
         all=interval(p.output_tokens_per_s),
     )
     held = say("explain_held", mean=f"{p.users_at_mean_length:,.0f}", longest=f"{p.users_at_max_length:,.0f}", batch=f"{e.batch_limit:,}")
-    link = [wrapped(say("explain_link", link=e.link), width)] if e.layout.cards_per_replica > 1 else []
+    link = [wrapped(say("explain_link", link=say.said(e.link)), width)] if e.layout.cards_per_replica > 1 else []
     return "\n".join([wrapped(served, width), wrapped(bound(e, say), width), head, *link, wrapped(held, width)])
 
 
