@@ -68,7 +68,7 @@ def _is_text(node: ast.expr, names: Names) -> bool:
 def _is_words(node: ast.expr) -> bool:
     if isinstance(node, ast.BinOp):
         return _is_words(node.left) or _is_words(node.right)
-    return isinstance(node, ast.JoinedStr) or isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def assigned(scope: ast.AST) -> dict[str, list[ast.expr]]:

@@ -23,7 +23,7 @@ from cardwise.reports.plan_text import plan_text
 from cardwise.reports.records import plan_record
 from cardwise.reports.simulate_text import chart
 from cardwise.reports.table import Column, cut, table, wrapped
-from cardwise.reports.words import interval, words
+from cardwise.reports.words import interval
 
 MESSAGES = wording.messages()
 REPORTS = Path(wording.__file__).parent

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from templates import filled, said, told
 
+from cardwise.catalogue.load import read_toml
 from cardwise.reports.sentences import SLOT, Sentences, sentence
 from cardwise.reports.words import FILES, messages, words
 
@@ -116,3 +117,12 @@ def test_any_text_comes_out_as_something(text: str) -> None:
 def test_refusals_are_said_in_chinese() -> None:
     say = words("zh")
     assert say.said("the weights take 128.5 GiB a card, which has 24.0 GiB") == "权重每卡需 128.5 GiB，而每卡只有 24.0 GiB"
+
+
+@pytest.mark.parametrize("name", ["priors.toml", "run_priors.toml"])
+def test_every_efficiency_is_explained_in_chinese(name: str) -> None:
+    slots = [(slot, table) for kind in read_toml(f"calibration/{name}").values() for slot, table in kind.items()]
+    names = {slot for slot, _ in slots}  # a unit may be another efficiency
+    assert len(names) > 10
+    for text in (table[key].removeprefix("s ") for _, table in slots for key in ("unit", "source")):
+        assert SENTENCES.known(text) or text in names, text

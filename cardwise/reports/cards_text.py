@@ -104,9 +104,8 @@ def sources(row: CardRow, rates: Sequence[str], say: Words, width: int) -> str:
             )
     for key, found in (("rent_card", row.rent), ("buy_card", row.buy)):
         if found is not None:
-            lines.append(
-                f"{say(key)}: {say.said(found.price.kind)}, {say.said(found.price.date)}, {say.said(found.price.notes)}; {found.price.source}"
-            )
+            of = found.price
+            lines.append(f"{say(key)}: {say.said(of.kind)}, {say.said(of.date)}, {say.said(of.notes)}; {of.source}")
     if card.notes:
         lines.append(card.notes)
     return section(card.name, lines, width)

@@ -2,9 +2,9 @@
 
 Errors, refusals, notes and labels are English texts wherever they are made; only what renders knows of languages. An entry of the
 catalogue is an English template and its translation: `{name}` stands for a value that stays as it is, `{name:number}` for a number,
-`{name:size}` for
-a number of bytes, `{name:word}` for a text without spaces, `{name:said}` for a text that is itself looked up, `{name:list}` for several with commas. The
-template with the most letters of its own that fits is taken. `place: text` and `reason; fix` are found by their parts.
+`{name:size}` for a number of bytes, `{name:word}` for a text without spaces, `{name:said}` for a text that is itself looked up,
+`{name:list}` for several with commas. The template with the most letters of its own that fits is taken. `place: text` and
+`reason; fix` are found by their parts.
 """
 
 from __future__ import annotations
@@ -82,9 +82,12 @@ class Sentences:
         for one in self.open:
             values = one.values(text)
             if values is not None:
-                shown = {name: self._value(value, kind) for name, kind, value in zip(one.names, one.kinds, values, strict=True)}
-                return SLOT.sub(lambda slot: shown[slot[1]], one.translated)
+                return self._filled(one, values)
         return self._behind_a_place(text) or self._in_two(text)
+
+    def _filled(self, one: Sentence, values: tuple[str, ...]) -> str:
+        shown = {name: self._value(value, kind) for name, kind, value in zip(one.names, one.kinds, values, strict=True)}
+        return SLOT.sub(lambda slot: shown[slot[1]], one.translated)
 
     def _value(self, value: str, kind: str) -> str:
         if kind == "said":
