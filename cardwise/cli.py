@@ -14,6 +14,7 @@ import typer
 
 from cardwise import __version__
 from cardwise.commands import ask, check, files, look, serve, trace
+from cardwise.commands.printing import language_of, tell
 from cardwise.errors import CardwiseError
 
 BROKEN, USAGE, INTERRUPTED = 1, 2, 130
@@ -55,9 +56,9 @@ def run(arguments: Sequence[str]) -> int:
         result = typer.main.get_command(app).main(list(arguments) or ["--help"], prog_name="cardwise", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except CardwiseError as error:
-        return _failed(error.message)
+        return _failed(error.message, arguments)
     except usage as error:
-        return _failed(" ".join(error.format_message().split()) or "no command was given; see cardwise --help")
+        return _failed(" ".join(error.format_message().split()) or "no command was given; see cardwise --help", arguments)
     except typer.Exit as done:
         return done.exit_code
     except (KeyboardInterrupt, typer.Abort):
@@ -68,12 +69,14 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # a mistake of ours; one line all the same, the traceback for whoever wants it
         if os.environ.get("CARDWISE_DEBUG"):
             raise
-        _failed(f"a mistake in cardwise itself: {type(error).__name__}: {error}; CARDWISE_DEBUG=1 shows where".replace("\n", " "))
+        _failed(
+            f"a mistake in cardwise itself: {type(error).__name__}: {error}; CARDWISE_DEBUG=1 shows where".replace("\n", " "), arguments
+        )
         return BROKEN
 
 
-def _failed(message: str) -> int:
-    sys.stderr.write(f"cardwise: {message}\n")
+def _failed(message: str, arguments: Sequence[str]) -> int:
+    tell(message, language_of(arguments))
     return USAGE
 
 

@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from cardwise.reports.sentences import SLOT
+from cardwise.reports.words import messages, words
+
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 pytest.importorskip("altair", reason="the extra charts is not installed")
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -247,3 +250,23 @@ def test_everybody_can_use_it(page: Any, path: str, width: int, scheme: str) -> 
     assert len(found["passes"]) > 15, "axe-core looked at the page"
     worst = {one["id"]: [node["html"][:120] for node in one["nodes"][:3]] for one in found["violations"] if one["impact"] in SERIOUS}
     assert worst == {}
+
+
+def test_the_page_translates_as_the_reports_do(page: Any) -> None:
+    """The rules of sentences.py and of words.js give the same Chinese for every template and for what is joined of them."""
+    say = words("zh")
+    texts = [
+        SLOT.sub(lambda slot: {"number": "1,024", "size": "2 GiB", "said": "weights", "list": "a, b and c"}.get(slot[2], "v1"), one)
+        for one in messages()["sentence"]
+    ]
+    texts += ["a.json: field hidden_size is missing", "no layout of X can be made; ask for another count", "nothing of the kind"]
+    page.goto(QUESTION + "&lang=zh")
+    settled(page)
+    told = page.evaluate("async (texts) => { const words = await import('/static/words.js'); return texts.map(words.said); }", texts)
+    assert {text: found for text, found in zip(texts, told, strict=True) if found != say.said(text)} == {}
+
+
+def test_an_error_is_told_in_the_language_of_the_page(page: Any) -> None:
+    page.goto("/?lang=zh&model=llama-3.1-8b&cards=RTX+4091")
+    playwright_api.expect(page.locator("main")).to_contain_text("没有名为 'RTX 4091' 的显卡", timeout=WAIT_MS)
+    page.seen.errors = [text for text in page.seen.errors if "400" not in text]

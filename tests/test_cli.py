@@ -29,6 +29,20 @@ OUTPUTS = {
     "plan-chart": ["plan", "llama-3.1-8b", "--cards", "RTX 4090, H100 SXM", "--concurrency", "8", "--weights", "bf16", "--chart"],
     "plan-refused": ["plan", "llama-2-70b", "--cards", "1x RTX 4090", "--weights", "bf16"],
     "explain": ["explain", "llama-3.1-8b", "--cards", "2x RTX 4090", "--tp", "2", "--weights", "bf16", "--concurrency", "8"],
+    "explain-zh": [
+        "explain",
+        "llama-3.1-8b",
+        "--cards",
+        "2x RTX 4090",
+        "--tp",
+        "2",
+        "--weights",
+        "bf16",
+        "--concurrency",
+        "8",
+        "--lang",
+        "zh",
+    ],
     "explain-refused": ["explain", "llama-2-70b", "--cards", "1x RTX 4090", "--lang", "zh"],
     "simulate": [
         "simulate",
@@ -65,10 +79,13 @@ OUTPUTS = {
     "run-video": ["plan", "wan2.1-t2v-14b", "--cards", "RTX 4090, 4x H100 SXM"],
     "run-zh": ["plan", "flux-dev", "--cards", "RTX 4090", "--weights", "fp8", "--lang", "zh"],
     "run-refused": ["plan", "flux-dev", "--cards", "RTX 3060", "--offload", "none", "--weights", "bf16"],
+    "run_explain-zh": ["explain", "sd15", "--cards", "RTX 4090", "--lang", "zh"],
+    "run-refused-zh": ["plan", "flux-dev", "--cards", "RTX 3060", "--offload", "none", "--weights", "bf16", "--lang", "zh"],
     "run_explain": ["explain", "sd15", "--cards", "RTX 4090"],
     "pipeline": ["model", "wan2.2-t2v-a14b"],
     "models-pipelines": ["models", "flux"],
     "cards": ["cards", "RTX 4090", "H100 SXM"],
+    "cards-rank-zh": ["cards", "RTX 4090", "GTX 1050 Ti", "TPU v5e", "--rank", "decode", "--weights", "bf16", "--lang", "zh"],
     "cards-rank": ["cards", "RTX 4090", "H100 SXM", "GTX 1050 Ti", "--rank", "decode", "--model", "llama-3.1-8b", "--weights", "bf16"],
     "cards-images": ["cards", "RTX 4090", "A100 SXM 80GB", "TPU v5e", "--rank", "images"],
     "cards-rendering": ["cards", *RENDERED, "--rank", "rendering"],
@@ -147,7 +164,7 @@ FREE = (
 )
 
 
-NOT_IN_JSON = ("plan-zh", "run-zh", "plan-limits", "explain-refused", "cards-rendering-zh", "train-zh")
+NOT_IN_JSON = ("plan-limits", "explain-refused", *(name for name in OUTPUTS if name.endswith("-zh")))
 
 
 @pytest.mark.parametrize("name", [name for name in OUTPUTS if name not in NOT_IN_JSON])
@@ -170,6 +187,13 @@ def test_json_keys_have_a_stable_order(capsys: pytest.CaptureFixture[str]) -> No
     assert list(record["options"][0]) == [
         "name", "layout", "link", "memory", "performance", "cost", "decode_bound", "prefill_bound", "keeps_limits", "basis", "evidence",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in OUTPUTS if "zh" in OUTPUTS[name]])
+def test_chinese_outputs_hold_no_english_sentence(name: str) -> None:
+    """No three words of small letters one after the other: names of cards, models, options and metrics are not that."""
+    text = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8").partition("\n来源\n")[0]  # what follows are titles of sources
+    assert re.findall(r"(?:(?<![\w./-])[a-z]{2,}[ ,;:]+){2,}[a-z]{2,}(?![\w/-])", text) == []
 
 
 def test_chinese_prices_are_in_yuan(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,34 @@ def one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.mark.parametrize(("arguments", "part"), WRONG, ids=[" ".join(arguments)[:60] for arguments, _ in WRONG])
 def test_wrong_arguments(arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert part in one_line(arguments, capsys)
+
+
+ENGLISH = re.compile(r"(?:\\b[A-Za-z]{2,} ){3,}[A-Za-z]{2,}")
+SPOKEN = [arguments for arguments, _ in WRONG if "--lang" not in arguments and arguments[0] not in ("nonsense", "validate")]
+
+
+@pytest.mark.parametrize("arguments", SPOKEN, ids=[" ".join(arguments)[:60] for arguments in SPOKEN])
+def test_wrong_arguments_in_chinese(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The same line, without a run of English words; names and options stay."""
+    said = one_line([*arguments, "--lang", "zh"], capsys)
+    assert re.search("[\u4e00-\u9fff]", said) and not ENGLISH.search(said), said
+
+
+def test_whole_lines_in_chinese(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    broken = tmp_path / "config.json"
+    broken.write_text('{"model_type": "llama", "hidden_size": "wide"}', encoding="utf-8")
+    lines = {
+        ("plan", "llama-2-7O"): "没有名为 'llama-2-7O' 的模型；相近的有 ",
+        ("plan", MODEL, *CARD, "--input", "-5"): "输入 token 数 为 -5；必须在 0 到 100,000,000 之间\n",
+        ("plan", MODEL, *CARD, "--rate", "1", "--concurrency", "2"): "并发数和请求速率 是互斥的负载；只能给出其中一个\n",
+        ("plan", MODEL, *CARD, "--tensor-parallel", "5"): "张量并行 5：32 个注意力头不能被 5 整除；可用的数目为 1, 2, 4, 8, 16\n",
+        ("plan", MODEL, *CARD, "--no-such-option"): "没有这个选项：--no-such-option",
+        ("model", str(broken)): f"{broken}：字段 hidden_size 为 'wide'；必须是整数\n",
+        ("cards", "A100"): "显卡 'A100' 可能指 A100 ",
+    }
+    for arguments, line in lines.items():
+        for language in (["--lang", "zh"], ["--lang=zh"]):
+            assert one_line([*arguments, *language], capsys).removeprefix("cardwise: ").startswith(line)
 
 
 FILES = [

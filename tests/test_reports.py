@@ -23,7 +23,7 @@ from cardwise.reports.plan_text import plan_text
 from cardwise.reports.records import plan_record
 from cardwise.reports.simulate_text import chart
 from cardwise.reports.table import Column, cut, table, wrapped
-from cardwise.reports.words import interval, words
+from cardwise.reports.words import interval
 
 MESSAGES = wording.messages()
 REPORTS = Path(wording.__file__).parent
@@ -52,18 +52,6 @@ def test_every_sentence_is_used_and_every_key_is_known() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in REPORTS.glob("*.py"))
     said = set(re.findall(r'say\(\s*"([^"]+)"', code)) | set(re.findall(r'column\("([^"]+)"', code))
     assert said <= set(MESSAGES["text"])
-
-
-@pytest.mark.parametrize("entry", MESSAGES["sentence"], ids=[entry["en"][:40] for entry in MESSAGES["sentence"]])
-def test_patterns_fill_their_groups(entry: dict[str, str]) -> None:
-    groups = re.compile(entry["en"]).groups
-    assert {int(number) for number in re.findall(r"\\(\d)", entry["zh"])} <= set(range(1, groups + 1))
-
-
-def test_refusals_are_said_in_chinese() -> None:
-    say = words("zh")
-    assert say.said("the weights take 128.5 GiB a card, which has 24.0 GiB") == "权重每卡需 128.5 GiB，而每卡只有 24.0 GiB"
-    assert say.said("something that nobody translated") == "something that nobody translated"
 
 
 def test_an_interval_reads_as_likely_and_range() -> None:

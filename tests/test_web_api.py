@@ -255,3 +255,31 @@ def test_charts_are_specifications(web: TestClient) -> None:
 def test_the_layout_is_handed_over_as_commands(web: TestClient) -> None:
     found = web.post("/api/deploy", json={**PLAN, "weights": "bf16", "engine": "vllm"}).json()
     assert found["run"][0].startswith("vllm serve") and "vllm bench" in found["check"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "path", "body", "line"),
+    [
+        ("zh", "/api/plan", {"model": "llama-2-7O", "cards": "RTX 4090"}, "没有名为 'llama-2-7O' 的模型；相近的有 "),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "/api/plan", {"model": MODEL, "cards": "RTX 4091"}, "没有名为 'RTX 4091' 的显卡；相近的有 "),
+        ("zh", "/api/plan", {"model": MODEL, "nonsense": 1}, "nonsense：没有这个字段"),
+        ("zh", "/api/plan", {"model": MODEL, "input": "many"}, "input：必须是整数"),
+        ("zh", "/api/plan", {"model": "x" * 5000}, "请求体超过 4,000 字节的上限"),
+        ("en-GB,zh;q=0.5", "/api/plan", {"model": MODEL, "cards": "RTX 4091"}, "unknown card 'RTX 4091'; nearest: "),
+        ("*;q=x, zh;q=often", "/api/plan", {"model": MODEL, "cards": "RTX 4091"}, "unknown card 'RTX 4091'; nearest: "),
+    ],
+)
+def test_errors_are_told_in_the_language_that_is_accepted(web: TestClient, accepted: str, path: str, body: Any, line: str) -> None:
+    for encoding in ("gzip", "identity"):
+        answer = web.post(path, json=body, headers={"accept-language": accepted, "accept-encoding": encoding})
+        assert answer.status_code in (400, 413, 422) and answer.json()["error"].startswith(line), answer.json()
+        assert (answer.headers.get("content-language") == "zh") == accepted.startswith("zh")
+
+
+def test_other_failures_are_told_in_chinese_too(web: TestClient) -> None:
+    chinese = {"accept-language": "zh"}
+    assert web.get("/nothing", headers=chinese).json() == {"error": "没有这个页面"}
+    assert web.get("/static/nothing.js", headers=chinese).json() == {"error": "没有这个文件"}
+    assert web.get("/api/names", headers=chinese).json() == web.get("/api/names").json(), "documents have no language"
+    foreign = web.get("/api/names", headers={**chinese, "host": "evil.example"})
+    assert foreign.status_code == 421 and foreign.json()["error"].startswith("这里不提供该主机名的服务")

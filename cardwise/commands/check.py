@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from cardwise.commands.options import Form, takes
-from cardwise.commands.printing import check_language, width, write, write_json
+from cardwise.commands.options import LANG, Form, takes
+from cardwise.commands.printing import check_language, tell, width, write, write_json
 
 MOST_LINES = 50
 
@@ -24,22 +24,26 @@ def validate(
     ] = None,
     facts: Annotated[list[Path] | None, typer.Option("--facts", help="Own cards, prices, models.", show_default=False)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    lang: Annotated[str, LANG] = "en",
 ) -> None:
     """Predicts every row of CASES: case_id, predicted, low, high, status, reason."""
     from cardwise.planning import facade
+    from cardwise.reports.words import words
 
+    say = words(check_language(lang))
     facade.use_facts(facts or ())
     with progress_bar() as progress:
         done = facade.validate(cases, out, configs, progress)
     for row in done.broken[:MOST_LINES]:
-        sys.stderr.write(f"cardwise: {row.reason}\n")
+        tell(row.reason, lang)
     if len(done.broken) > MOST_LINES:
-        sys.stderr.write(f"cardwise: {len(done.broken) - MOST_LINES} more broken rows; their reasons are in {out}\n")
+        tell(say("validate_more", count=len(done.broken) - MOST_LINES, out=out))
     if json:
         from cardwise.reports.records import validate_record
 
         return write_json(validate_record(done))
-    write(f"{done.answered:,} of {done.rows:,} rows answered, {len(done.broken):,} broken; predictions in {done.out}")
+    counts = {"answered": f"{done.answered:,}", "rows": f"{done.rows:,}", "broken": f"{len(done.broken):,}"}
+    write(say("validated", out=done.out, **counts))
 
 
 @contextmanager

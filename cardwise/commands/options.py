@@ -21,6 +21,9 @@ LOAD, LIMITS, LAYOUT, PICTURE, TRAINING = "Load", "Limits", "Layout", "Images an
 COST, FACTS, OUTPUT = "Cost", "Facts", "Output"
 
 
+LANG_HELP = "Language: en or zh."
+
+
 def _said(name: str, text: str, panel: str, *more: str, **settings: Any) -> Any:
     return typer.Option(name, *more, help=text, rich_help_panel=panel, show_default=settings.pop("show_default", False), **settings)
 
@@ -134,7 +137,7 @@ class Form:
     """How the answer is printed."""
 
     json: Annotated[bool, _said("--json", "Print JSON (docs/json.md).", OUTPUT)] = False
-    lang: Annotated[str, _said("--lang", "Language: en or zh.", OUTPUT, show_default=True)] = "en"
+    lang: Annotated[str, _said("--lang", LANG_HELP, OUTPUT, show_default=True)] = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +183,7 @@ def takes(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]
         return command
 
     return made
+
+
+LANG = typer.Option("--lang", help=LANG_HELP)
+"""For commands without the other options of output."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cardwise.commands.printing import write
+from cardwise.commands.options import LANG
+from cardwise.commands.printing import check_language, tell, write
 from cardwise.errors import BadInput, NotSupported
 
 INSTALL = "the page needs FastAPI and uvicorn, which are not installed: pip install 'cardwise[serve]'"
@@ -32,6 +32,7 @@ def serve(
     workers: Annotated[
         int | None, typer.Option("--workers", help="Processes that answer. Default: one a core.", show_default=False)
     ] = None,
+    lang: Annotated[str, LANG] = "en",
 ) -> None:
     """The page in a browser, and the HTTP API, on this machine alone unless --host says otherwise."""
     try:
@@ -46,7 +47,9 @@ def serve(
     if workers is not None and not 1 <= workers <= 256:
         raise BadInput(f"workers is {workers}; it must lie between 1 and 256")
     from cardwise.planning import facade
+    from cardwise.reports.words import words
 
+    say = words(check_language(lang))
     facade.use_facts(facts or ())  # a file that cannot be used is told now, not by the first question
     limits = Limits() if workers is None else Limits(workers=workers)
     names = (*LOCAL, host, *(name or ()))
@@ -54,11 +57,8 @@ def serve(
     address = bound.getsockname()
     shown = f"[{host}]" if ":" in host else host
     if host not in LOOPBACK:
-        sys.stderr.write(
-            f"cardwise: listening at {host}: whoever reaches this machine may ask, use its processors, and see your own facts in answers; "
-            "there is no password and no encryption. Put a proxy with both before it, or leave --host out.\n"
-        )
-    write(f"Cardwise at http://{shown}:{address[1]}/ (API: /api/openapi.json; Ctrl-C ends it)")
+        tell(say("serve_open", host=host))
+    write(say("serve_at", address=f"http://{shown}:{address[1]}/"))
     app = create_app(limits, names, [path.expanduser().resolve() for path in facts or ()], warm=warm)
     config = uvicorn.Config(
         app,

@@ -65,7 +65,7 @@ def why_of(answer: TrainingAnswer, option: TrainingOption, usable_bytes: float) 
         f"另加每卡 {memory.activations / GIB:.1f} GiB 激活"
     )
     rest = f"{option.mfu:.0%} of the peak, {share:.0%} of the step on the link ({option.link})"
-    rest_zh = f"算力利用率 {option.mfu:.0%}，链路占 {share:.0%}（{option.link}）"
+    rest_zh = f"算力利用率 {option.mfu:.0%}，链路占 {share:.0%}（{option.link.partition(',')[0]}）"
     if share >= NOTABLE_LINK:
         return f"the link binds: {rest}; {states}", f"瓶颈是链路：{rest_zh}；{states_zh}"
     if layout.recompute == "full" or layout.offload != "none":
@@ -129,7 +129,8 @@ def verdict_zh(answer: TrainingAnswer) -> str:
     cny = answer.assumptions.cny_per_usd
     if not answer.options:
         first = answer.refusals[0] if answer.refusals else None
-        why = f"：{first.cards}x {first.accelerator}：{short_zh(first)}" if first else ""
+        short = first is not None and first.shortfall_bytes is not None
+        why = f"：{first.cards}x {first.accelerator}：{short_zh(first)}" if first and short else ""
         return f"所问的布局都无法训练 {answer.model}{why}。"
     cheap, fast, small = (answer.options[order[0]] for order in (answer.by_cost, answer.by_speed, answer.by_simplicity))
     parts = [f"{'成本最低' if cheap.cost.paid else '最合适'}：{_said_zh(cheap, cny)}。"]

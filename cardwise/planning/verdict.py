@@ -64,9 +64,7 @@ def _facts_zh(option: Option, load: str) -> str:
 def verdict_zh(answer: Answer) -> str:
     """Chinese, prices in CNY."""
     if not answer.options:
-        first = answer.refusals[0] if answer.refusals else None
-        why = f"：{first.cards}x {first.accelerator}：{first.reason}" if first else ""
-        return f"所问的布局都无法运行 {answer.model}{why}。"
+        return f"所问的布局都无法运行 {answer.model}。"
     cheap, fast, small = (answer.options[order[0]] for order in (answer.by_cost, answer.by_speed, answer.by_simplicity))
     load = answer.workload.load
     if not cheap.meets:

@@ -26,21 +26,23 @@ def article_text(claims: Sequence[Claim], cases: Sequence[EssayCase], lang: str 
 
 def one(claim: Claim, verdict: str, say: Words, width: int) -> str:
     """One claim with its tables and sources."""
-    lines = [wrapped(f"{claim.id} {verdict}: {claim.claim}", width, "    ")]
+    lines = [wrapped(f"{claim.id} {verdict}{say('colon')}{claim.claim}", width, "    ")]
     named = (
         ("article_figure", claim.article),
-        ("article_formula", claim.recomputed),
+        ("article_formula", say.said(claim.recomputed)),
         ("article_right", claim.right),
         ("article_reason", claim.reason),
     )
-    lines += [wrapped(f"  {say(key)}: {text}", width, "    ") for key, text in named if text]
-    lines += [f"\n{drawn(found, width)}\n" for found in claim.tables]
-    lines += [wrapped(f"  {say('article_sources')}: {'; '.join(claim.sources)}", width, "    ")] if claim.sources else []
+    lines += [wrapped(f"  {say(key)}{say('colon')}{text}", width, "    ") for key, text in named if text]
+    lines += [f"\n{drawn(found, say, width)}\n" for found in claim.tables]
+    lines += [wrapped(f"  {say('article_sources')}{say('colon')}{'; '.join(claim.sources)}", width, "    ")] if claim.sources else []
     return "\n".join(lines)
 
 
-def drawn(found: Table, width: int) -> str:
-    columns = [Column(name, tuple(row[index] for row in found.rows), "left", not index) for index, name in enumerate(found.header)]
+def drawn(found: Table, say: Words, width: int) -> str:
+    columns = [
+        Column(name, tuple(say.said(row[index]) for row in found.rows), "left", not index) for index, name in enumerate(found.header)
+    ]
     return f"{found.title}\n{table(columns, width)}"
 
 
@@ -48,7 +50,7 @@ def essay_text(cases: Sequence[EssayCase], say: Words, width: int) -> str:
     """One line a case: the essay's result, its formula recomputed, and what comes out today."""
     columns = [
         Column(say("case"), tuple(case.name_zh if say.chinese else case.name for case in cases), "left", True),
-        Column(say("unit"), tuple(case.unit for case in cases), "left"),
+        Column(say("unit"), tuple(say.said(case.unit) for case in cases), "left"),
         Column(say("printed"), tuple(f"{case.printed:,g}" for case in cases)),
         Column(say("recomputed"), tuple(significant(case.recomputed, 4) for case in cases)),
         Column(say("article_right"), tuple(UNKNOWN if case.right is None else significant(case.right) for case in cases)),

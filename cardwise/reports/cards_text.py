@@ -87,7 +87,7 @@ def side_by_side(rows: Sequence[CardRow], say: Words, width: int) -> str:
     columns = [Column("", tuple(labels), "left", True)]
     for row in rows:
         cells = [get(row) for _, get in FACTS] + [rate(row.card, name) for name in rates] + [get(row) for _, get in LINKS]
-        columns.append(Column(row.card.name, tuple(say("unknown") if cell == UNKNOWN else cell for cell in cells), "left"))
+        columns.append(Column(row.card.name, tuple(say("unknown") if cell == UNKNOWN else say.said(cell) for cell in cells), "left"))
     blocks = [table(columns, width), *(sources(row, rates, say, width) for row in rows)]
     return "\n\n".join(blocks) + "\n"
 
@@ -99,10 +99,13 @@ def sources(row: CardRow, rates: Sequence[str], say: Words, width: int) -> str:
     for name, source in card.sources.items():
         if name in rates or name not in RATES:
             rule = f": {source.rule}" if source.rule else ""
-            lines.append(f"{name}: {source.kind}{rule} ({source.text})" if source.text else f"{name}: {source.kind}{rule}")
+            lines.append(
+                f"{name}: {say.said(source.kind)}{rule} ({source.text})" if source.text else f"{name}: {say.said(source.kind)}{rule}"
+            )
     for key, found in (("rent_card", row.rent), ("buy_card", row.buy)):
         if found is not None:
-            lines.append(f"{say(key)}: {found.price.kind}, {found.price.date}, {found.price.notes}; {found.price.source}")
+            of = found.price
+            lines.append(f"{say(key)}: {say.said(of.kind)}, {say.said(of.date)}, {say.said(of.notes)}; {of.source}")
     if card.notes:
         lines.append(card.notes)
     return section(card.name, lines, width)

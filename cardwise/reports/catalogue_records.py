@@ -206,5 +206,14 @@ def claim(one: Claim) -> Record:
         "reason",
         "reason_zh",
     )
-    tables = [{"title": t.title, "header": list(t.header), "rows": [list(row) for row in t.rows]} for t in one.tables]
+    tables = [
+        {
+            "title": t.title,
+            "title_zh": t.title_zh,
+            "header": list(t.header),
+            "header_zh": list(t.header_zh),
+            "rows": [list(row) for row in t.rows],
+        }
+        for t in one.tables
+    ]
     return {**{name: getattr(one, name) for name in texts}, "figures": dict(one.figures), "sources": list(one.sources), "tables": tables}

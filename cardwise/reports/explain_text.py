@@ -43,7 +43,7 @@ def verdict(e: Explanation, say: Words, width: int) -> str:
         all=interval(p.output_tokens_per_s),
     )
     held = say("explain_held", mean=f"{p.users_at_mean_length:,.0f}", longest=f"{p.users_at_max_length:,.0f}", batch=f"{e.batch_limit:,}")
-    link = [wrapped(say("explain_link", link=e.link), width)] if e.layout.cards_per_replica > 1 else []
+    link = [wrapped(say("explain_link", link=say.said(e.link)), width)] if e.layout.cards_per_replica > 1 else []
     return "\n".join([wrapped(served, width), wrapped(bound(e, say), width), head, *link, wrapped(held, width)])
 
 
@@ -103,7 +103,7 @@ def step(one: StepTime, say: Words, width: int) -> str:
         return significant(value / 2**20) if value else UNKNOWN
 
     columns = [
-        Column(say("operators"), tuple(operator.group for operator in operators), "left", True),
+        Column(say("operators"), tuple(say.said(operator.group) for operator in operators), "left", True),
         Column("ms", tuple(significant(operator.seconds * 1e3) for operator in operators)),
         Column("%", tuple(f"{operator.seconds / one.seconds:.0%}" for operator in operators)),
         Column(say("bound_by"), tuple(say(operator.bound) for operator in operators), "left"),
@@ -144,8 +144,8 @@ def slots(used: Sequence[SlotValue], say: Words, width: int) -> str:
         fitted = say("slot_fitted", moved=moved) if moved else say("slot_prior")
         timed = slot.name.endswith("_seconds")
         value, prior = (duration(amount) if timed else significant(amount) for amount in (slot.value, slot.prior))
-        unit = slot.unit.removeprefix("s ") if timed else slot.unit
-        lines.append(say("slot", name=slot.name, value=value, unit=unit, prior=prior, source=slot.source, fitted=fitted))
+        unit, source = say.said(slot.unit.removeprefix("s ") if timed else slot.unit), say.said(slot.source)
+        lines.append(say("slot", name=slot.name, value=value, unit=unit, prior=prior, source=source, fitted=fitted))
     return section(say("slots_title"), lines, width)
 
 

@@ -34,7 +34,7 @@ def model_text(shape: Shape, lang: str = "en", width: int = 120) -> str:
     say = words(lang)
     found = shape.architecture
     facts = [
-        say("model_family", family=found.family, source=found.source),
+        say("model_family", family=found.family, source=say.said(found.source)),
         say(
             "model_parameters",
             all=f"{found.parameters:,}",

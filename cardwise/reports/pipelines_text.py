@@ -35,7 +35,7 @@ def pipeline_text(shape: PipelineShape, lang: str = "en", width: int = 120) -> s
     """How one pipeline was read: components, parameters, work of one pass."""
     say, found = words(lang), shape.pipeline
     facts = [
-        say("pipeline_source", name=found.name, source=found.source),
+        say("pipeline_source", name=found.name, source=say.said(found.source)),
         say("pipeline_parameters", all=f"{found.parameters:,}"),
         say(
             "pipeline_makes",

@@ -51,7 +51,7 @@ def head(answer: Answer, say: Words, width: int) -> str:
         model=answer.model,
         parameters=parameters(answer.parameters),
         kv=kibibytes(answer.kv_bytes_per_token),
-        source=answer.model_source,
+        source=say.said(answer.model_source),
     )
     lines = [wrapped(line, width), wrapped(load_sentence(answer.workload, say), width)]
     if answer.slo:
@@ -171,7 +171,7 @@ def _refusal_line(group: Sequence[Refusal], fewest: int | None, say: Words) -> s
     fix = say("fix", fix=say.said(nearest.fix)) if nearest.fix else ""
     if nearest.shortfall_bytes is None:
         name = f"{nearest.cards}x {nearest.accelerator}" if len(group) == 1 else nearest.accelerator
-        return f"{name} {nearest.weights}: {say.said(nearest.reason)}{fix}"
+        return f"{name} {nearest.weights}{say('colon')}{say.said(nearest.reason)}{fix}"
     short = [gibibytes(one.shortfall_bytes or 0.0) for one in group]
     text = short[0] if len(short) == 1 else f"{', '.join(short)}"
     counted = say("cards_count", counts=counts)

@@ -56,7 +56,7 @@ def stage(one: StageExplained, say: Words, width: int) -> str:
         seconds=duration(one.pass_s * one.repeats),
     )
     columns = [
-        Column(say("run_operators"), tuple(group.group for group in groups), "left", True),
+        Column(say("run_operators"), tuple(say.said(group.group) for group in groups), "left", True),
         Column("ms", tuple(significant(group.seconds * 1e3) for group in groups)),
         Column("%", tuple(f"{group.seconds / total:.1%}" for group in groups)),
         Column("TFLOP", tuple(significant(group.flops / TERA) if group.flops else "-" for group in groups)),

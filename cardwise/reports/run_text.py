@@ -18,7 +18,7 @@ STAGES = ("encode", "denoise", "decode")
 def run_text(answer: RunAnswer, lang: str = "en", width: int = 120, full: bool = False) -> str:
     """The whole answer for a terminal of `width` columns."""
     say = words(lang)
-    blocks = [wrapped(say.said(answer.verdict_zh) if say.chinese else answer.verdict, width), head(answer, say, width)]
+    blocks = [wrapped(answer.verdict_zh if say.chinese else answer.verdict, width), head(answer, say, width)]
     shown = answer.by_cost if full else best_of_each(answer)
     if shown:
         if len(shown) > ROWS_SHOWN and not full:
@@ -41,7 +41,7 @@ def head(answer: RunAnswer, say: Words, width: int) -> str:
         name=answer.name,
         parameters=parameters(answer.parameters),
         components=listed,
-        source=answer.source,
+        source=say.said(answer.source),
     )
     job = answer.job
     said = say(
@@ -214,9 +214,9 @@ def prices(answer: RunAnswer, shown: Sequence[int], say: Words, width: int) -> s
     for row in shown:
         option = answer.options[row]
         if option.cost.rent_source:
-            lines[say("rented", card=option.accelerator, source=option.cost.rent_source)] = None
+            lines[say("rented", card=option.accelerator, source=say.said(option.cost.rent_source))] = None
         if option.cost.buy_source:
-            lines[say("bought", card=option.accelerator, source=option.cost.buy_source)] = None
+            lines[say("bought", card=option.accelerator, source=say.said(option.cost.buy_source))] = None
     found = list(lines)
     if answer.assumptions is not None:
         found.append(say("assumed_use", share=f"{answer.assumptions.utilization:.0%}").partition(";")[0].partition("；")[0])
@@ -225,4 +225,4 @@ def prices(answer: RunAnswer, shown: Sequence[int], say: Words, width: int) -> s
 
 def unknown(answer: RunAnswer, say: Words, width: int) -> str:
     """What is not predicted, and what should be known of the question."""
-    return section(say("unknown_head"), [say("run_unknown_quality"), *answer.notes], width)
+    return section(say("unknown_head"), [say("run_unknown_quality"), *(say.said(note) for note in answer.notes)], width)

@@ -46,7 +46,7 @@ def head(answer: TrainingAnswer, say: Words, width: int) -> str:
         method=answer.method,
         states=gibibytes(answer.state_bytes),
         flops=number(answer.flops_per_token / 1e9),
-        source=answer.model_source,
+        source=say.said(answer.model_source),
     )
     tokens = f"{number(answer.tokens / 1e12)} T" if answer.tokens >= 1e12 else f"{number(answer.tokens / 1e9)} B"
     run = say(
@@ -136,7 +136,7 @@ def card_verdicts(answer: TrainingAnswer, say: Words, width: int) -> str:
 def _verdict_line(one: CardVerdict, say: Words) -> str:
     key = "train_verdict_yes" if one.trains else "train_verdict_no" if one.fewest_cards is None else "train_verdict_later"
     count = "" if one.fewest_cards is None else f"{one.fewest_cards:,}"
-    return say(key, card=one.accelerator, count=count, reason=one.reason_zh if say.chinese else one.reason)
+    return say(key, card=one.accelerator, count=count, reason=say.said(one.reason_zh) if say.chinese else one.reason)
 
 
 def refused(answer: TrainingAnswer, say: Words, width: int) -> str:

@@ -1,8 +1,7 @@
-"""The sentences of the reports in English and Chinese, from messages*.toml, and how numbers are written in them."""
+"""What the reports say in English and Chinese, from messages*.toml, and how numbers are written in it."""
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from cardwise.answer import Estimate, Evidence
 from cardwise.layout import Layout
 from cardwise.quantities import GIB, significant
+from cardwise.reports.sentences import Sentences
 from cardwise.workload import Workload
 
 FILES = sorted(Path(__file__).parent.glob("messages*.toml"))
@@ -21,21 +21,18 @@ UNKNOWN = "-"
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One language. `words("key", name=value)` is the sentence with its values put in."""
+    """One language. `words("key", name=value)` is the text with its values put in; `said(text)` translates what the library says."""
 
     lang: str
     texts: Mapping[str, str]
-    sentences: tuple[tuple[re.Pattern[str], str], ...]
+    sentences: Sentences
 
     def __call__(self, key: str, **values: Any) -> str:
         return self.texts[key].format(**values) if values else self.texts[key]
 
-    def said(self, sentence: str) -> str:
-        """A sentence of the planner in this language; one that has no translation stays English."""
-        for pattern, replacement in self.sentences:
-            if pattern.search(sentence):
-                sentence = pattern.sub(replacement, sentence)
-        return sentence
+    def said(self, text: str) -> str:
+        """A text of the library in this language; one that has no translation stays English."""
+        return self.sentences.said(text)
 
     @property
     def chinese(self) -> bool:
@@ -48,12 +45,9 @@ class Words:
 
 @lru_cache(maxsize=1)
 def messages() -> Mapping[str, Any]:
-    """`text` by key and the list of `sentence` of all files of messages."""
+    """`text` by key, and `sentence` by English template, of all files of messages."""
     tables = [tomllib.loads(file.read_text(encoding="utf-8")) for file in FILES]
-    return {
-        "text": {key: entry for table in tables for key, entry in table["text"].items()},
-        "sentence": [entry for table in tables for entry in table.get("sentence", ())],
-    }
+    return {kind: {key: entry for table in tables for key, entry in table.get(kind, {}).items()} for kind in ("text", "sentence")}
 
 
 @lru_cache(maxsize=4)
@@ -61,8 +55,7 @@ def words(lang: str) -> Words:
     """The texts of `lang`: en or zh."""
     data = messages()
     texts = {key: entry[lang] for key, entry in data["text"].items()}
-    sentences = tuple((re.compile(entry["en"]), entry["zh"]) for entry in data["sentence"]) if lang == "zh" else ()
-    return Words(lang, texts, sentences)
+    return Words(lang, texts, Sentences(data["sentence"].items() if lang == "zh" else ()))
 
 
 def interval(estimate: Estimate, factor: float = 1.0) -> str:
@@ -111,7 +104,7 @@ def measured_line(one: Evidence, say: Words) -> str:
     """A measured case, what Cardwise says of it, and how near it is."""
     return say(
         "evidence",
-        text=one.text,
+        text=say.said(one.text),
         metric=one.metric,
         measured=number(one.measured),
         predicted=number(one.predicted),

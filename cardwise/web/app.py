@@ -18,6 +18,7 @@ from cardwise import __version__
 from cardwise.web import asked
 from cardwise.web.files import Shipped, script, shipped, spoken
 from cardwise.web.guard import Bodies, Headers, Hosts
+from cardwise.web.language import Languages
 from cardwise.web.limits import Limits
 from cardwise.web.pool import FULL, Pool, Reply
 from cardwise.web.workers import OK
@@ -62,6 +63,7 @@ def create_app(limits: Limits | None = None, names: Iterable[str] = LOCAL, facts
     app.state.pool = pool
     app.add_middleware(Bodies, limits=bounds)
     app.add_middleware(Hosts, names=names)
+    app.add_middleware(Languages)
     app.add_middleware(Headers)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_missing)
@@ -116,7 +118,7 @@ async def _left(request: Request) -> None:
 
 
 def _sent(request: Request, reply: Reply, limits: Limits) -> Response:
-    headers = {"vary": "accept-encoding"}
+    headers = {"vary": "accept-encoding, accept-language"}
     if reply.status == FULL:
         headers["retry-after"] = str(limits.retry_s)
     return _packed(request, reply.body, "application/json", reply.status, headers)

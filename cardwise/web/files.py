@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,10 +42,10 @@ def shipped() -> Mapping[str, Shipped]:
 
 @lru_cache(maxsize=2)
 def spoken(lang: str) -> Shipped:
-    """The sentences of a language, and the patterns that translate those of the planner, in the notation of browsers."""
+    """The texts of a language, and its catalogue of what the library says: as it is, and as patterns in the notation of browsers."""
     say = words(lang)
-    sentences = [[pattern.pattern, re.sub(r"\\(\d)", r"$\1", said)] for pattern, said in say.sentences]
-    text = json.dumps({"texts": dict(say.texts), "sentences": sentences}, ensure_ascii=False)
+    patterns = [[one.pattern, one.names, one.kinds, one.translated] for one in say.sentences.open]
+    text = json.dumps({"texts": dict(say.texts), "fixed": dict(say.sentences.fixed), "patterns": patterns}, ensure_ascii=False)
     return shipped_text(text.encode("utf-8"), "application/json")
 
 

@@ -25,9 +25,7 @@ def verdict_zh(answer: RunAnswer) -> str:
     noun = "图" if answer.task == "image" else "段"
     rate = answer.assumptions.cny_per_usd if answer.assumptions else 1.0
     if not answer.options:
-        first = answer.refusals[0] if answer.refusals else None
-        why = f"：{first.cards}x {first.accelerator}：{first.reason}" if first else ""
-        return f"所问的显卡都无法完成{why}。"
+        return "所问的显卡都无法完成。"
     cheap, fast = answer.options[answer.by_cost[0]], answer.options[answer.by_speed[0]]
     parts = [f"建议：{name_of(cheap)}：{_facts_zh(cheap, noun, rate)}。"]
     if fast is not cheap:

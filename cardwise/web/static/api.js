@@ -1,6 +1,6 @@
 // Questions to the server: one call each, with its progress while it takes long, and cancelled by a signal.
 
-import { t } from "./words.js";
+import { lang, t } from "./words.js";
 
 export class Refused extends Error {
   constructor(text, nearest = []) {
@@ -15,7 +15,7 @@ const session = Math.random().toString(36).slice(2);
 // `progress` gets {seconds, state, done, of, ahead} twice a second once the answer takes longer than half a second.
 export async function ask(path, body, { signal, progress } = {}) {
   const job = `${session}-${(asked += 1)}`;
-  const headers = { "x-cardwise-job": job };
+  const headers = { "x-cardwise-job": job, "accept-language": lang };
   if (body !== undefined) headers["content-type"] = "application/json";
   const started = performance.now();
   const watch = progress ? setInterval(() => look(job, started, progress), 500) : 0;
@@ -31,7 +31,7 @@ export async function ask(path, body, { signal, progress } = {}) {
 }
 
 export async function upload(name, size, bytes, signal) {
-  const answer = await fetch(`/api/read?name=${encodeURIComponent(name)}&file_bytes=${size}`, { method: "POST", body: bytes, signal, headers: { "content-type": "application/octet-stream" } });
+  const answer = await fetch(`/api/read?name=${encodeURIComponent(name)}&file_bytes=${size}`, { method: "POST", body: bytes, signal, headers: { "content-type": "application/octet-stream", "accept-language": lang } });
   return read(answer);
 }
 

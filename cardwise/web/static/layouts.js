@@ -93,7 +93,7 @@ export function refusals(answer) {
     const one = group[group.length - 1];
     const counts = [...new Set(group.map((each) => each.cards))].sort((a, b) => a - b).join(", ");
     return h("li", {}, h("strong", {}, `${counts}× ${one.accelerator}`), h("span", { class: "format" }, one.weights),
-      h("p", {}, said(one.reason)), one.fix ? h("p", { class: "fix" }, h("span", { class: "badge" }, t("web_fix")), " ", one.fix.split(/, (?=or )/).map(said).join(" ")) : null);
+      h("p", {}, said(one.reason)), one.fix ? h("p", { class: "fix" }, h("span", { class: "badge" }, t("web_fix")), " ", said(one.fix)) : null);
   });
   const rest = lines.splice(REFUSALS_SHOWN);
   return h("section", { class: "panel refusals" }, h("h2", {}, t("web_refused")), h("p", { class: "quiet" }, t("web_refused_hint")), h("ul", {}, lines),

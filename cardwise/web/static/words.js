@@ -1,7 +1,9 @@
 // The sentences of one language, from the server's catalogue, and how numbers are written in them.
 
 let texts = {};
-let sentences = [];
+let fixed = {};
+let patterns = [];
+let told = new Map();
 export let lang = "en";
 
 export async function speak(wanted) {
@@ -9,7 +11,9 @@ export async function speak(wanted) {
   const answer = await fetch(`/api/messages?lang=${lang}`);
   const found = await answer.json();
   texts = found.texts;
-  sentences = found.sentences.map(([pattern, said]) => [new RegExp(pattern), said]);
+  fixed = found.fixed;
+  patterns = found.patterns.map(([pattern, ...rest]) => [new RegExp(pattern, "s"), ...rest]);
+  told = new Map();
   document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
 }
 
@@ -19,12 +23,37 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-// A sentence of the planner in this language; one that has no translation stays English.
-export function said(sentence) {
-  let found = sentence ?? "";
-  for (const [pattern, translated] of sentences) if (pattern.test(found)) found = found.replace(pattern, translated);
-  return found;
+// What the library says, in this language; a text that is not in the catalogue stays English. The rules are those of sentences.py.
+export const said = (text) => known(text ?? "") || (text ?? "");
+
+function known(text) {
+  if (!told.has(text)) told.set(text, found(text));
+  return told.get(text);
 }
+
+function found(text) {
+  if (Object.hasOwn(fixed, text)) return fixed[text];
+  for (const [pattern, names, kinds, translated] of patterns) {
+    const match = pattern.exec(text);
+    if (match) {
+      const values = Object.fromEntries(names.map((name, index) => [name, shown(match[index + 1], kinds[index])]));
+      return translated.replace(/\{(\w+)(?::\w+)?\}/g, (whole, name) => values[name]);
+    }
+  }
+  for (const at of places(text, ": ")) {
+    const rest = known(text.slice(at + 2));
+    if (rest !== null) return `${text.slice(0, at).replaceAll(": ", "：")}：${rest}`;
+  }
+  for (const at of places(text, "; ")) {
+    const [reason, fix] = [known(text.slice(0, at)), known(text.slice(at + 2))];
+    if (reason !== null && fix !== null) return `${reason}；${fix}`;
+  }
+  return null;
+}
+
+const AND = { ", ": "、", " and ": "和", " or ": "或" };
+const shown = (value, kind) => (kind === "said" ? said(value) : kind === "list" ? value.split(/(, | and | or )/).map((part) => AND[part] ?? said(part)).join("") : value);
+const places = (text, mark) => [...text.matchAll(mark)].map((match) => match.index);
 
 export const ours = (record, name) => (lang === "zh" && record[`${name}_zh`] ? record[`${name}_zh`] : record[name]);
 
