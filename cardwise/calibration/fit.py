@@ -18,6 +18,7 @@ from cardwise.calibration.cases import Case, Measured, run_of
 from cardwise.calibration.design import Design, Floats
 from cardwise.calibration.effects import efficiency_of
 from cardwise.calibration.groups import SMALLEST_GROUP
+from cardwise.calibration.ideal import ideal, possible
 from cardwise.calibration.predict import SPEED_METRICS, measuring, outcome, value_of, waits_for_steps
 from cardwise.calibration.ridge import Linear, linear, objective, with_spreads
 from cardwise.calibration.setup import Setup, setup
@@ -80,10 +81,11 @@ def thinned(jobs: Sequence[Job], measured: Sequence[Measured], most: int) -> lis
     return [job for group in by.values() for job in group[:: max(1, round(len(group) / most))]]
 
 
-def predict_job(job: Job, effects: Mapping[tuple[str, str], float]) -> list[float]:
-    """Predictions of a job's cases; NaN where the layout cannot run."""
+def predict_job(job: Job, effects: Mapping[tuple[str, str], float] | None) -> list[float]:
+    """Predictions of a job's cases; NaN where the layout cannot run. Effects None: every efficiency at its fastest."""
     try:
-        out = outcome(job.setup, efficiency_of(dict(job.setup.context), effects), FIT_BUNDLES)
+        factors = ideal() if effects is None else efficiency_of(dict(job.setup.context), effects)
+        out = outcome(job.setup, factors, FIT_BUNDLES)
         return [value_of(case, out, job.setup.rules.engine) for case in job.cases]
     except CardwiseError:
         return [math.nan] * len(job.cases)
@@ -143,15 +145,16 @@ class Problem:
         self.design = Design([dict(job.setup.context) for job in jobs for _ in job.rows])
         self.target: Floats = np.array([math.log(measured[row].value) for row in self.rows])
         self.groups = [(measured[row].case.source_id, measured[row].case.metric) for row in self.rows]
+        self.possible = possible([metric for _, metric in self.groups], self.evaluate(None), self.target)
 
     def weights(self) -> Floats:
         sizes = Counter(self.groups)
         weight = np.array([1.0 / math.sqrt(sizes[g]) * METRIC_WEIGHT.get(g[1], 1.0) for g in self.groups])
-        scaled: Floats = weight * (ROWS_OF_A_GROUP / NOISE**2)
+        scaled: Floats = weight * self.possible * (ROWS_OF_A_GROUP / NOISE**2)
         return scaled
 
-    def evaluate(self, effects: Effects) -> Floats:
-        """Logarithms of the predictions; NaN where a layout cannot run."""
+    def evaluate(self, effects: Effects | None) -> Floats:
+        """Logarithms of the predictions; NaN where a layout cannot run. Effects None: every efficiency at its fastest."""
         return simulate([(chunk, effects) for chunk in _chunks(self.jobs)], self.workers)
 
     def linearise(self, effects: Effects) -> tuple[Floats, Floats]:
@@ -210,7 +213,7 @@ class Problem:
         return {pair: float(values[i]) for pair, i in self.design.index.items()}
 
 
-def simulate(tasks: Sequence[tuple[Sequence[Job], Effects]], workers: int = 2) -> Floats:
+def simulate(tasks: Sequence[tuple[Sequence[Job], Effects | None]], workers: int = 2) -> Floats:
     """Logarithms of the predictions of jobs under effects, in order; NaN where a layout cannot run."""
     with ProcessPoolExecutor(workers) as pool:
         values = np.array([v for chunk in pool.map(_predict_many, tasks) for v in chunk])
@@ -222,7 +225,7 @@ def _chunks(jobs: Sequence[Job], size: int = 100) -> list[Sequence[Job]]:
     return [jobs[i : i + size] for i in range(0, len(jobs), size)]
 
 
-def _predict_many(task: tuple[Sequence[Job], Effects]) -> list[float]:
+def _predict_many(task: tuple[Sequence[Job], Effects | None]) -> list[float]:
     return [v for job in task[0] for v in predict_job(job, task[1])]
 
 

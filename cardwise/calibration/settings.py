@@ -26,6 +26,7 @@ _WORDS = (
 )
 _COMPILED = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in _WORDS)
 _WORKERS = re.compile(r"(prefill|decode) (\d+)x\(tp(\d+) dp(\d+) moe_tp(\d+) moe_ep(\d+)\)")
+PHYSICAL_BATCH = 512
 _CHUNK = re.compile(r"(n_batch[= ]|n_ubatch[= ]|batch size |\s-b |\s-ub )(\d+)(?! GB)")
 _IMAGE = re.compile(r"(?:lmsysorg/sglang:|vllm-openai[a-z-]*:|tensorrt-llm/release:)\S*?v?(\d+\.\d+(?:\.\d+)?[\w.]*)")
 _REQUESTS = re.compile(r"(\d+) (?:requests|prompts)\b")
@@ -36,7 +37,7 @@ def settings_of(notes: str) -> str:
     """The settings named in `notes`, `; ` between them. Idempotent."""
     found = [name for name, pattern in _COMPILED if pattern.search(notes)]
     found += [f"{kind} {number}x(tp{tp} dp{dp} moe_tp{mtp} moe_ep{mep})" for kind, number, tp, dp, mtp, mep in _WORKERS.findall(notes)]
-    found += [f"n_batch={size}" for _, size in _CHUNK.findall(f" {notes}")[:2]]
+    found += [f"{'n_ubatch' if 'ub' in word else 'n_batch'}={size}" for word, size in _CHUNK.findall(f" {notes}")[:2]]
     image = _IMAGE.search(notes)
     if image:
         found.append(
@@ -58,9 +59,9 @@ def workers(settings: str) -> dict[str, tuple[int, int, int, int, int]]:
 
 
 def chunk(settings: str) -> int | None:
-    """Tokens of a prompt chunk where the notes name one: llama.cpp's n_batch or n_ubatch."""
-    sizes = [int(size) for _, size in _CHUNK.findall(f" {settings}") if int(size) > 0]
-    return min(sizes) if sizes else None
+    """Tokens of a prompt chunk where the notes name one: llama.cpp's n_ubatch, which is 512 unless named, and no more than its n_batch."""
+    sizes = {"ub" in word: int(size) for word, size in _CHUNK.findall(f" {settings}") if int(size) > 0}
+    return min(sizes.get(True, PHYSICAL_BATCH), sizes.get(False, sizes.get(True, PHYSICAL_BATCH))) if sizes else None
 
 
 def image_version(settings: str) -> str:

@@ -154,8 +154,7 @@ def _rules(case: Case, card: Accelerator) -> EngineRules:
 
 def _stated_chunk(case: Case) -> int | None:
     """llama.cpp's n_batch or n_ubatch where a row names it: it is the chunk of the prompt, not a number of sequences."""
-    size = chunk(settings_of(case.notes)) if case.engine in ("llama.cpp", "ik_llama.cpp") else None
-    return None if size is None else min(size, 512)
+    return chunk(settings_of(case.notes)) if case.engine in ("llama.cpp", "ik_llama.cpp") else None
 
 
 def _layout(case: Case, card: Accelerator, model: Architecture, weights: str, rules: EngineRules) -> tuple[Layout, Disaggregation | None]:

@@ -40,7 +40,8 @@ class Priced(Protocol):
 
 
 class StepTable:
-    """Everything but attention depends on the number of rows alone, and attention is linear in contexts and pairs up to its window.
+    """Everything but attention and recurrences depends on the number of rows alone, and those are linear: in contexts and pairs up to a
+    window, in decodes.
 
     So one table over rows, one over rows through the head, and two slopes per kind of layer say the same as the list of operators.
     """
@@ -50,7 +51,10 @@ class StepTable:
         self._mixing = step.efficiency.mixing
         self._host = step.host_seconds
         self._rows = [float(v) for v in ROWS]
-        self._by_rows = _total(step.operators(Batch(decodes=ROWS * self._lanes, outputs=0.0 * ROWS)))
+        by_rows = step.operators(Batch(decodes=ROWS * self._lanes, outputs=0.0 * ROWS))
+        self._by_rows = _total([operator for operator in by_rows if operator.group != "recurrence"])
+        # a prompt's tokens leave the state in registers: only decodes move it
+        self._per_decode = sum(float(np.max(o.seconds)) / float(ROWS[-1]) for o in by_rows if o.group == "recurrence")
         outputs = _total(step.operators(Batch(outputs=ROWS * 1.0)))
         self._by_outputs = [v - outputs[0] for v in outputs]
         self._windows: list[tuple[float, float]] = []
@@ -116,6 +120,7 @@ class StepTable:
         """
         lanes = min(float(self._lanes), max(decodes, 1.0))
         base = self._look_up(self._by_rows, decodes / lanes) + self._look_up(self._by_outputs, decodes)
+        base += self._per_decode * decodes / lanes
         slope = 0.0
         for per_token, window in self._windows:
             if window and context > decodes * window:

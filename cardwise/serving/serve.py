@@ -17,6 +17,8 @@ CLIENTS = 96
 """A closed loop of more clients than this bundles them; below, every client is simulated, since a bundle's prompts would queue behind
 each other.
 """
+BUNDLES_HELD = 16
+"""Bundles that the batch or the cache holds at least: of coarser ones, the last that does not fit leaves much of it empty."""
 WAVES = 4
 """Rounds of a closed loop that are simulated. The first, in which all clients start at once, is counted as it is; the others stand for
 all later ones.
@@ -31,11 +33,13 @@ def run(cost: StepCost, limits: Limits, workload: Workload, bundles: int = BUNDL
 
 def _simulate(cost: StepCost, limits: Limits, workload: Workload, count: int, bundles: int, sample: bool = False) -> Trace:
     users = {"single": 1, "concurrency": workload.users}.get(workload.load)
+    held = int(min(limits.kv_tokens / (workload.lengths.mean_input + workload.lengths.mean_output), limits.max_num_seqs))
     if users is not None:
-        weight = max(1, users // min(CLIENTS, bundles))
+        weight = users // min(CLIENTS, bundles)
     else:
-        weight = max(1, -(-count // (max(bundles, ARRIVALS) if workload.load == "rate" else bundles)))
-        weight = max(1, min(weight, limits.max_num_seqs // 16, workload.users // 8 if workload.load == "batch" else weight))
+        weight = -(-count // (max(bundles, ARRIVALS) if workload.load == "rate" else bundles))
+        weight = min(weight, workload.users // 8 if workload.load == "batch" else weight)
+    weight = max(1, min(weight, held // BUNDLES_HELD))
     return Simulation(cost, limits, make_requests(workload, count, weight), users, sample).run()
 
 
