@@ -4,6 +4,7 @@ accuracy table.
 --evidence FILE   fit to a CSV of the published schema instead
 --predictions DIR also write predictions of every leave-out, for a scorer
 --runs N          at most about N runs of a source enter the steps of the fit; below the default, all of it is done on them (a trial)
+--steps N         at most so many of them
 --warm            start at the shipped effects instead of the priors
 --dry             write nothing but the predictions
 """
@@ -15,7 +16,7 @@ import sys
 from pathlib import Path
 
 from cardwise.calibration.evidence import from_file, measured_cases
-from cardwise.calibration.program import RUNS, Options, fit_all
+from cardwise.calibration.program import RUNS, STEPS, Options, fit_all
 from cardwise.errors import CardwiseError
 
 
@@ -24,12 +25,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--evidence", type=Path)
     parser.add_argument("--predictions", type=Path)
     parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--warm", action="store_true")
     parser.add_argument("--dry", action="store_true")
     given = parser.parse_args(arguments)
     try:
         measured = from_file(given.evidence) if given.evidence else list(measured_cases())
-        options = Options(runs=given.runs, warm=given.warm, predictions=given.predictions, dry=given.dry)
+        options = Options(runs=given.runs, steps=given.steps, warm=given.warm, predictions=given.predictions, dry=given.dry)
         fit_all(measured, options, lambda text: print(text, flush=True))
     except CardwiseError as error:
         print(f"cardwise: {error.message}", file=sys.stderr)

@@ -19,6 +19,7 @@ from cardwise.passes.step import EngineStep
 from cardwise.serving.limits import Limits
 from cardwise.serving.metrics import Distribution, Served
 from cardwise.serving.serve import BUNDLES, serve
+from cardwise.serving.two_stages import Prefill, waits
 from cardwise.workload import Lengths, Workload
 
 SPEED_METRICS = frozenset(
@@ -157,10 +158,7 @@ class DecodeOnly:
 
 
 def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, bundles: int) -> Outcome:
-    """Prefill workers see Poisson arrivals at the rate at which decode workers free their users; the two stages are simulated apart.
-
-    Prompts that the prefill workers cannot take wait before them, so that the decode workers hold no more users than they are sent.
-    """
+    """Prompts that the prefill workers cannot take wait before them, so that the decode workers hold no more users than they are sent."""
     load, users = setup.workload, max(setup.workload.users, 1)
     prefill, decode = replace(setup, layout=split.prefill), replace(setup, layout=split.decode)
     entry, decoder = step_of(prefill, split.prefill, efficiency), step_of(decode, split.decode, efficiency)
@@ -172,15 +170,8 @@ def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, 
     held = _held_by(decoder, load.lengths, users / split.decode_workers, most / split.decode_workers)
     limits = limits_of(decode, budget_of(decode, split.decode), efficiency, split.decode, ran=True)
     decoding = serve(DecodeOnly(decoder), limits, replace(load, users=max(1, round(held)), requests=None), 0.0, bundles=bundles)
-    rate = min(users / (decoding.e2e_s.mean + alone), 0.9 * most) / split.prefill_workers
-    clients = users / split.prefill_workers
-    one_token = Workload(
-        "rate", replace(load.lengths, output_tokens=1.0), requests_per_s=rate, requests=int(min(max(10 * clients, 20), 400))
-    )
-    queue = serve(entry, room, one_token, bundles=bundles)
-    waiting = max(0.0, users / most - (decoding.e2e_s.mean + alone))
-    first = queue.ttft_s.mean + waiting + 0.05 * clients * per_prompt
-    ttft = Distribution(first, queue.ttft_s.median + waiting, *([queue.ttft_s.p99 + waiting] * 3))
+    queue = Prefill(split.prefill_workers, alone, per_prompt, many)
+    ttft = waits(queue, users, decoding.e2e_s.mean, load.lengths)
     e2e = Distribution(*(getattr(ttft, n) + getattr(decoding.e2e_s, n) for n in ("mean", "median", "p90", "p95", "p99")))
     share = users / split.decode_workers / max(held, 1.0) * decoding.e2e_s.mean / e2e.mean
     served = replace(decoding, ttft_s=ttft, e2e_s=e2e, output_tokens_per_s=decoding.output_tokens_per_s * share)

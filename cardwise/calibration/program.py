@@ -28,6 +28,7 @@ Say = Callable[[str], None]
 SMALLEST_EFFECT = 5e-4
 SMALLEST_SHARE = 0.05
 LAST_STEPS = 2
+STEPS = 8
 RUNS = 110
 """Runs of a source that the steps of the fit take; the last ones and everything after them take all of them."""
 
@@ -39,7 +40,7 @@ class Options:
     """
 
     runs: int = RUNS
-    steps: int = 8
+    steps: int = STEPS
     warm: bool = False
     predictions: Path | None = None
     dry: bool = False
