@@ -118,6 +118,7 @@ def test_layer_split_and_windows_change_with_the_build() -> None:
     old, new = (engine_rules("llama.cpp", build, memory_bytes=24 * GIB) for build in ("b1691", "b9187"))
     assert (old.layer_split, new.layer_split) == (False, True)
     assert (old.windows_saved, new.windows_saved) == (False, True)
+    assert (old.fused_attention, new.fused_attention) == (False, True)
     assert new.reserve_bytes == 1024 * MIB
 
 

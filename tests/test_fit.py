@@ -17,6 +17,7 @@ from cardwise.calibration.intervals import FEWEST, Residual
 from cardwise.calibration.knowledge import closeness, known_names
 from cardwise.calibration.predict import first_token_seconds, step_of, waits_for_steps
 from cardwise.calibration.ridge import LARGEST_SPREAD, SMALLEST_SPREAD, linear, objective, solve, with_spreads
+from cardwise.calibration.settings import chunk, settings_of
 from cardwise.calibration.setup import setup
 from cardwise.catalogue.accelerators import accelerator
 from cardwise.efficiency import SLOTS
@@ -225,6 +226,32 @@ def test_several_cards_of_exllamav3_are_tensor_parallel_and_of_exllamav2_are_sta
     split = {"accelerator": "RTX 3090", "count": 4.0, "weights": "exl3-4.0bpw"}
     assert setup(row(**split, engine="exllamav3")).layout.tensor_parallel == 4
     assert setup(row(**{**split, "weights": "exl2-4.0bpw"}, engine="exllamav2")).layout.pipeline_parallel == 4
+
+
+@pytest.mark.parametrize(
+    ("notes", "tokens"),
+    [
+        ("llama-bench; n_ubatch 2048; rocm", 2048),
+        ("n_ubatch 256", 256),
+        ("llama-bench -b 256", 256),
+        ("the source's batch size 1024 is llama-bench -b", 512),
+        ("-b 4096 -ub 2048", 2048),
+        ("n_batch=1: prompt processed one token at a time", 1),
+        ("flash attention", None),
+    ],
+)
+def test_a_chunk_of_llama_cpp_is_its_physical_batch(notes: str, tokens: int | None) -> None:
+    assert chunk(settings_of(notes)) == tokens
+    assert settings_of(settings_of(notes)) == settings_of(notes)
+
+
+def test_attention_is_fused_where_the_build_does_so_or_a_row_says_so() -> None:
+    given = {"engine": "llama.cpp", "weights": "q4_k_m", "accelerator": "RTX 3090"}
+    old, asked, new = (
+        setup(row(**given, engine_version=build, notes=notes)).rules.fused_attention
+        for build, notes in (("b2833", ""), ("b2833", "flash attention"), ("b6400", ""))
+    )
+    assert (old, asked, new) == (False, True, True)
 
 
 @pytest.mark.parametrize(("load", "batch", "busy"), [("single", 1, 1.0), ("concurrency", 4, 4.0), ("concurrency", 64, 8.0)])

@@ -49,6 +49,16 @@ def test_single_stream_is_arithmetic() -> None:
     assert served.output_tokens_per_s == pytest.approx(101 / served.e2e_s.mean)
 
 
+def test_bundles_are_no_coarser_than_what_the_cache_holds() -> None:
+    """3000 equal requests at once, of which the cache holds 22: bundles of many would leave slots empty, as one does not fit half."""
+    limits = Limits("mixed", 2048, 8192, kv_tokens=22.3 * 2176, reserve=True)
+    load = Workload("offline", Lengths(128.0, 2048.0), requests=3000)
+    price = LinearCost(0.02, 0.0, 0.0)
+    few, all_of_them = (serve(price, limits, load, bundles=number).output_tokens_per_s for number in (48, 3000))
+    assert few == pytest.approx(all_of_them, rel=0.02)
+    assert all_of_them == pytest.approx(22 / 0.02, rel=0.03)
+
+
 def test_long_prompt_is_cut_into_chunks() -> None:
     limits = Limits("mixed", 8, max_num_batched_tokens=512, kv_tokens=1e9)
     served = serve(LinearCost(), limits, Workload("single", Lengths(1300, 1)))

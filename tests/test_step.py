@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from cardwise.catalogue.accelerators import accelerator
 from cardwise.catalogue.formats import cache_format, weight_format
 from cardwise.catalogue.links import link
 from cardwise.hardware import Accelerator
-from cardwise.laws.collectives import all_reduce_seconds, latency_growth, rate_growth
+from cardwise.laws.collectives import all_reduce_seconds, latency_growth, other_ranks, rate_growth
 from cardwise.laws.operators import experts_touched
 from cardwise.laws.roofline import smooth_maximum
 from cardwise.layout import Layout
@@ -64,6 +65,10 @@ def test_the_table_that_the_simulator_reads_is_the_sum_of_the_operators(model: s
         batch = Batch(decodes=decodes, context=decodes * tokens, outputs=decodes)
         whole = sum(float(o.seconds) for o in priced.operators(batch))
         assert priced.seconds(decodes, decodes * tokens) == pytest.approx(whole, rel=0.01)
+    for prompt in (64.0, 512.0, 8192.0):
+        batch = Batch(prefill=prompt, pairs=prompt**2 / 2, outputs=1.0)
+        whole = sum(float(o.seconds) for o in priced.operators(batch))
+        assert priced.seconds(0.0, 0.0, prompt, prompt**2 / 2, 1.0) == pytest.approx(whole, rel=0.02)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -161,7 +166,79 @@ def test_quantised_weights_decode_no_faster_than_they_are_unpacked() -> None:
     peak = accelerator("M2 Max 38-core").peak("fp32")
     assert decode_seconds(dear) == pytest.approx(100.0 * matrices / peak, rel=0.05)
     assert decode_seconds(free) < decode_seconds(dear) / 2
-    assert step("llama-2-7b", "M2 Max 38-core", weights="f16").unpack_rate == float("inf")
+    assert step("llama-2-7b", "M2 Max 38-core", weights="bf16").unpack_rate == float("inf")
+
+
+def test_llama_cpp_in_16_bit_reads_fast_memory_no_faster_than_its_lanes_take_the_weights() -> None:
+    """A 7B model in f16 on one MI300X (5.3 TB/s) and one H100 SXM (3.35 TB/s): 15.3 and 10.1 ms a token are published, a third and two
+    thirds of what their memory allows; an RTX 4090 reads as fast as its memory."""
+    lean = {"step_seconds": 2e-5, "layer_seconds": 2e-6}
+    dear, usual = 170.0, 60.0
+    amd = step("llama-2-7b", "MI300X", weights="f16", unpack=dear, **lean)
+    hopper = step("llama-2-7b", "H100 SXM", weights="f16", unpack=usual, **lean)
+    geforce = step("llama-2-7b", "RTX 4090", weights="f16", unpack=usual, **lean)
+    bytes_read = 2.0 * (architecture("llama-2-7b").parameters - 32000 * 4096)
+    reached = [bytes_read / decode_seconds(one) / one.read_rate for one in (amd, hopper, geforce)]
+    assert reached[0] < 0.6 and 0.6 < reached[1] < 0.9 and reached[2] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("card", "short", "long"),
+    [
+        ("RTX 4090", 7139, 4040),
+        ("RTX 6000 Ada", 5792, 3543),
+        ("RTX 5000 Ada", 4761, 2422),
+        ("RTX 4000 Ada", 2452, 1337),
+        ("A40", 3325, 2013),
+        ("H100 PCIe", 8125, 5185),
+    ],
+)
+def test_scores_that_pass_through_memory_slow_long_prompts_as_published(card: str, short: float, long: float) -> None:
+    """Llama-3-8B q4_k_m, llama.cpp b2833 without flash attention, prompts of 512 and 8192 tokens (GPU-Benchmarks-on-LLM-Inference): what a
+    pair of tokens costs, within a quarter. Fused, it would cost a third of that."""
+    published = (1.0 / long - 1.0 / short) / (4096 - 256)
+    base = step("llama-3-8b", card, weights="q4_k_m", attention_compute=0.6)
+    unfused = EngineStep(
+        base.architecture, base.layout, accelerator(card), link(accelerator(card), 1), base.weights, base.cache, base.efficiency,
+        fused_attention=False,
+    )  # fmt: skip
+    layer = base.architecture.layers[0]
+    per_pair = [float(one.prefill_attention(layer, 1e3, 1e6).seconds - one.prefill_attention(layer, 1e3, 0.0).seconds) / 1e6 for one in (unfused, base)]
+    assert per_pair[0] == pytest.approx(published, rel=0.25)
+    assert per_pair[1] < published / 2
+
+
+def grouped(model: str, card: str, ranks: int, experts: int, engine: str = "sglang", weights: str = "fp8") -> EngineStep:
+    base = step(model, card, ranks, weights=weights)
+    layout = replace(base.layout, expert_parallel=experts, data_parallel=ranks, engine=engine)
+    found = accelerator(card)
+    return EngineStep(base.architecture, layout, found, link(found, ranks), base.weights, base.cache, base.efficiency)
+
+
+def test_a_token_goes_to_as_many_other_cards_as_drawn() -> None:
+    draws = np.random.default_rng(1).integers(0, 32, (20_000, 8))
+    others = [len(set(row) - {0}) for row in draws.tolist()]
+    assert other_ranks(8, 32) == pytest.approx(float(np.mean(others)), rel=0.01)
+    assert other_ranks(8, 1) == 0.0
+
+
+def test_attention_in_groups_sends_rows_once_out_and_back_and_not_the_whole_batch_to_everybody() -> None:
+    """DeepSeek-R1 on 32 cards, 8192 sequences: a card's 256 tokens go to seven others in 8 bit and come back in 16."""
+    batch = Batch(decodes=8192.0, context=8192.0 * 1500, outputs=8192.0)
+
+    def link_seconds(one: EngineStep) -> float:
+        return sum(float(o.link_seconds) for o in one.operators(batch))
+
+    sent, gathered = grouped("deepseek-ai/DeepSeek-R1", "GB200", 32, 32), grouped("deepseek-ai/DeepSeek-R1", "GB200", 32, 32, "vllm")
+    wire = accelerator("GB200").interconnect_bytes_per_s
+    assert wire is not None
+    bytes_out = 256 * other_ranks(8, 32) * 7168 * 3 * 58
+    dense = 2 * 8192 * 7168 * 2 * 31 / 32 * 3
+    rate = wire / 2 * PRIOR.reduce_share
+    latency = 2 * 61 * PRIOR.reduce_seconds * latency_growth("nvswitch", 32)
+    assert link_seconds(sent) == pytest.approx((bytes_out + dense) / rate + latency, rel=0.02)
+    assert link_seconds(gathered) > 3 * link_seconds(sent)
+    assert not any(o.group == "all-reduce" for o in sent.operators(batch))
 
 
 def row_split(model: str, card: str, cards: int) -> EngineStep:
@@ -211,6 +288,8 @@ def test_experts_and_latent_attention_launch_more_kernels_than_a_plain_layer() -
     assert plain.host_seconds == pytest.approx(32 * 1e-5 * PRIOR.prompt_launch)
     latent = step("deepseek-ai/DeepSeek-R1", "H100 SXM", layer_seconds=1e-5, expert_layer=2.0)
     assert latent.host_seconds == pytest.approx((3 * 1.3 + 58 * 2.3) * 1e-5 * PRIOR.prompt_launch)
+    routed = step("Qwen/Qwen3-30B-A3B", "H100 SXM", layer_seconds=1e-5, expert_layer=2.0)  # no shared expert
+    assert routed.host_seconds == pytest.approx(48 * 1.6 * 1e-5 * PRIOR.prompt_launch)
 
 
 @pytest.mark.parametrize(("tensor", "columns"), [(1, 4096), (8, 4096)])
