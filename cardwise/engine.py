@@ -18,13 +18,11 @@ class EngineRules:
     Memory: the engine takes `memory_share` of `share_of` (total: of the card; free: of what is left after the weights), less
     `reserve_bytes`.
     `graph_max_batch`: largest decode batch that runs as a CUDA graph, 0 without graphs. `graphs_in_share`: graph memory is taken out of
-    the share
-    before the KV cache is sized. `windows_saved`: sliding-window layers keep only their window. `layer_split`: several cards hold different
-    layers by default (llama.cpp). `state_pages`: pages of a recurrence that a sequence
-    holds in one group of layers (vLLM: 2 with prefix caching of recurrences). `group_stretch`: kinds of layers whose numbers differ by less
-    share groups of the larger number, padded. `fused_attention`: scores of a prompt stay in the kernel (FlashAttention); else they pass through
-    memory. `era` is the group of versions that share fitted overheads, e.g. `vllm-v0`, `vllm-v1`,
-    `vllm-v1-async`.
+    the share before the KV cache is sized. `windows_saved`: sliding-window layers keep only their window. `layer_split`: several cards
+    hold different layers by default (llama.cpp). `state_pages`: pages of a recurrence that a sequence holds in one group of layers (vLLM:
+    2 with prefix caching of recurrences). `group_stretch`: kinds of layers whose numbers differ by less share groups of the larger
+    number, padded. `fused_attention`: scores of a prompt stay in the kernel (FlashAttention); else they pass through memory. `era` is the
+    group of versions that share fitted overheads, e.g. `vllm-v0`, `vllm-v1`, `vllm-v1-async`.
     """
 
     engine: str

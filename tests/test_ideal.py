@@ -40,7 +40,8 @@ def test_every_slot_is_at_one_of_its_bounds() -> None:
     ],
 )
 def test_nothing_fitted_is_faster_than_the_laws_allow(model: str, engine: str, card: str, weights: str, metric: str) -> None:
-    one = made(model=model, engine=engine, accelerator=card, weights=weights, metric=metric, count=8.0, tp=8.0 if engine != "llama.cpp" else None)
+    ranks = None if engine == "llama.cpp" else 8.0
+    one = made(model=model, engine=engine, accelerator=card, weights=weights, metric=metric, count=8.0, tp=ranks)
     stack = setup(one)
     best, fitted = (value_of(one, outcome(stack, factors), engine) for factors in (ideal(), efficiency(stack.context)))
     assert best >= fitted if metric == "output_tok_s" else best <= fitted

@@ -179,7 +179,7 @@ def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, 
 
 
 def _held_by(step: EngineStep, lengths: Lengths, users: float, prompts_per_s: float) -> float:
-    """Users that a decode worker holds of `users`: the most whose requests end no faster than `prompts_per_s` prompts come (Little's law)."""
+    """Users that a decode worker holds of `users`: the most whose requests end no faster than prompts come (Little's law)."""
     tokens = lengths.mean_input + lengths.mean_output / 2
 
     def ending(held: float) -> float:

@@ -33,23 +33,14 @@ def all_reduce_seconds(message_bytes: Amount, ranks: int, latency_s: float, byte
     return latency_s + 2.0 * (ranks - 1) / ranks * message_bytes / bytes_per_s
 
 
-def exchange_seconds(message_bytes: Amount, ranks: int, latency_s: float, bytes_per_s: float) -> Amount:
-    """All-gather before a layer and reduce-scatter after it: `message_bytes`, the rows of all `ranks` cards together, pass each card's link
-    once in and once out, (n-1)/n of them (Patarasuk and Yuan 2009).
-    """
-    if ranks <= 1:
-        return message_bytes * 0.0
-    return 2.0 * (latency_s + (ranks - 1) / ranks * message_bytes / bytes_per_s)
+def exchange_seconds(message_bytes: Amount, latency_s: float, bytes_per_s: float) -> Amount:
+    """Two collectives, there and back, that put `message_bytes` on a card's link in all: all-gather and reduce-scatter, or all-to-alls."""
+    return 2.0 * latency_s + message_bytes / bytes_per_s
 
 
 def other_ranks(experts: float, ranks: int) -> float:
     """Expected number of other cards that a token with `experts` experts, spread evenly over `ranks` cards, is sent to."""
-    return (ranks - 1) * (1.0 - (1.0 - 1.0 / ranks) ** experts)
-
-
-def dispatch_seconds(copies_out: Amount, copies_back: Amount, latency_s: float, bytes_per_s: float) -> Amount:
-    """All-to-all of experts: a card sends `copies_out` bytes of its tokens to the cards of their experts and gets `copies_back` back."""
-    return 2.0 * latency_s + (copies_out + copies_back) / bytes_per_s
+    return float((ranks - 1) * (1.0 - (1.0 - 1.0 / ranks) ** experts))
 
 
 def send_seconds(message_bytes: Amount, latency_s: float, bytes_per_s: float) -> Amount:

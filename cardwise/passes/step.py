@@ -31,19 +31,19 @@ grows by this share of the rows that would fill one (published kernel timings, d
 EXPERT_TRAFFIC = 2.5
 """Activations of grouped products relative to their inputs and outputs: they are permuted, gathered and combined (same timings: 2 to 3)."""
 UNPACKED_KERNELS = frozenset({"gguf-f16", "gguf-q", "gguf-k", "gguf-iq", "mlx", "exl"})
-"""Kernels whose lanes load every weight, and unpack it, for a product with a vector: cards with fast memory feed them more than they take, in
-16 bit too (llama.cpp on A100, H100 and MI300X decodes at a third to two thirds of the bandwidth)."""
+"""Kernels whose lanes load every weight, and unpack it, for a product with a vector: fast memory feeds them more than they take, in 16
+bit too (llama.cpp on A100, H100 and MI300X decodes at a third to two thirds of the bandwidth)."""
 SCORE_BYTES = 24.0
-"""Bytes that a score of attention moves where it is not fused into one kernel: written in FP32 (4), read and written by the softmax with its
-mask (4 + 4 + 4), converted (4 + 2) and read by the second product (2). Prompt rates of llama.cpp b2833 at 512 and 8192 tokens on 4090, 6000
-Ada, 5000 Ada, 4000 Ada, A40, H100 and M3 Max say 27 to 38 a head and pair of tokens at the full bandwidth, arithmetic included."""
+"""Bytes that a score of attention moves where it is not fused into one kernel: written in FP32 (4), read and written by the softmax
+with its mask (4 + 4 + 4), converted (4 + 2) and read by the second product (2). Prompt rates of llama.cpp b2833 at 512 and 8192 tokens on
+4090, 6000 Ada, 5000 Ada, 4000 Ada, A40, H100 and M3 Max say 27 to 38 a head and pair of tokens at the full bandwidth, with arithmetic."""
 LATENT_LAUNCHES, STATE_LAUNCHES = 1.3, 1.3
 """Kernels of a layer with latent attention (two more projections and norms) or a recurrent state (convolution, gates, norm), relative to
 one with plain attention.
 """
 ROUTED_LAUNCHES = 0.6
-"""Kernels that routed experts add to a layer, relative to routed and shared ones: the shared expert's two products, their activation and the
-sum are four of about ten."""
+"""Kernels that routed experts add to a layer, relative to routed and shared ones: the shared expert's two products, their activation and
+the sum are four of about ten."""
 
 
 class EngineStep:

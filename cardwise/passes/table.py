@@ -54,7 +54,7 @@ class StepTable:
         by_rows = step.operators(Batch(decodes=ROWS * self._lanes, outputs=0.0 * ROWS))
         self._by_rows = _total([operator for operator in by_rows if operator.group != "recurrence"])
         # a prompt's tokens leave the state in registers: only decodes move it
-        self._per_decode = sum(float(np.max(o.seconds)) / float(ROWS[-1]) for o in by_rows if o.group == "recurrence")
+        self._per_decode = sum(float(np.asarray(o.seconds)[-1]) / float(ROWS[-1]) for o in by_rows if o.group == "recurrence")
         outputs = _total(step.operators(Batch(outputs=ROWS * 1.0)))
         self._by_outputs = [v - outputs[0] for v in outputs]
         self._windows: list[tuple[float, float]] = []

@@ -6,7 +6,6 @@ from cardwise.efficiency import Efficiency
 from cardwise.hardware import Link
 from cardwise.laws.collectives import (
     all_reduce_seconds,
-    dispatch_seconds,
     exchange_seconds,
     latency_growth,
     other_ranks,
@@ -14,14 +13,14 @@ from cardwise.laws.collectives import (
     send_seconds,
 )
 from cardwise.laws.roofline import Amount
-from cardwise.laws.work import Operator, Work
+from cardwise.laws.work import Operator, Work, gathered
 from cardwise.layout import Layout
 from cardwise.model import Architecture, Layer
 
 ACTIVATION_BYTES = 2.0
 GATHERING_ENGINES = frozenset({"vllm"})
-"""Engines whose experts under DP attention get all tokens and keep theirs (vLLM's default backend, allgather_reducescatter); the others send
-a token to the cards of its experts (DeepEP, TensorRT-LLM's all-to-all)."""
+"""Engines whose experts under DP attention get all tokens and keep theirs (vLLM's default backend, allgather_reducescatter); the others
+send a token to the cards of its experts (DeepEP, TensorRT-LLM's all-to-all)."""
 ROW_SPLIT_ENGINES = frozenset({"llama.cpp", "ik_llama.cpp"})
 ROW_SPLIT_BYTES = 4.0
 ROW_SPLIT_CHAIN = 5.0
@@ -76,19 +75,19 @@ class Wires:
             each = all_reduce_seconds(message, layout.attention_tensor_parallel, self._attention_latency, self.rate)
             seconds = each * count * (rows > 0)
             operators.append(Operator("all-reduce", Work(message_bytes=message * count, launches=count), seconds, link_seconds=seconds))
-        seconds = sum(self._exchange(layer, rows) * layer.count for layer in self._architecture.layers) * (rows > 0)
-        count = 2 * self._architecture.layer_count
-        work = Work(message_bytes=rows * hidden * ACTIVATION_BYTES * count, launches=count)
-        return [*operators, Operator("expert exchange", work, seconds, link_seconds=seconds)]
+        return [*operators, gathered("expert exchange", [self._exchange(layer, rows) for layer in self._architecture.layers])]
 
-    def _exchange(self, layer: Layer, rows: Amount) -> Amount:
-        """Seconds of one layer's exchange: only to the cards of a token's experts where those are whole and the engine does so."""
+    def _exchange(self, layer: Layer, rows: Amount) -> Operator:
+        """Exchanges of layers alike: only to the cards of a token's experts where those are whole and the engine does so."""
         layout, hidden = self._layout, self._architecture.hidden
         ranks, feed_forward = layout.tensor_parallel, layer.feed_forward
         if layout.expert_parallel == 1 or feed_forward.kind != "experts" or layout.engine in GATHERING_ENGINES:
-            return exchange_seconds(rows * hidden * ACTIVATION_BYTES, ranks, self._latency, self._exchange_rate)
-        copies = rows / ranks * other_ranks(feed_forward.top_k, ranks) * hidden
-        return dispatch_seconds(copies * self._dispatch_bytes, copies * ACTIVATION_BYTES, self._latency, self._exchange_rate)
+            message = 2.0 * (ranks - 1) / ranks * rows * hidden * ACTIVATION_BYTES
+        else:
+            message = rows / ranks * other_ranks(feed_forward.top_k, ranks) * hidden * (self._dispatch_bytes + ACTIVATION_BYTES)
+        seconds = exchange_seconds(message, self._latency, self._exchange_rate) * layer.count * (rows > 0)
+        work = Work(message_bytes=message * layer.count, launches=2 * layer.count)
+        return Operator("expert exchange", work, seconds, link_seconds=seconds)
 
     def _row_split(self, rows: Amount) -> Operator:
         """llama.cpp's row split: the first card sends every matrix's input to the others in FP32 and gathers its output from them, one
