@@ -80,7 +80,7 @@ class TrainingQuestion:
     notes: tuple[str, ...] = ()
 
 
-def training_question(model: str, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingQuestion:
+def training_question(model: str | Architecture, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingQuestion:
     """What is asked, checked. Raises CardwiseError in one line."""
     defaults = training_facts()["defaults"]
     method = cast(Method, _one_of("method", options.get("method") or "full", METHODS))
@@ -110,7 +110,7 @@ def training_question(model: str, cards: str | None = None, **options: Unpack[Tr
     tokens = parse_tokens(options.get("tokens") or str(defaults["tokens"]))
     recompute = None if again in (None, "", "auto") else cast(Recompute, _one_of("recompute", again or "", RECOMPUTES))
     costs = {key: options.get(key) for key in ("electricity", "pue", "years", "utilization", "cny")}
-    found = read_model(model, options.get("configs"), options.get("online", False))
+    found = model if isinstance(model, Architecture) else read_model(model, options.get("configs"), options.get("online", False))
     small = method != "full" or found.parameters < SMALL_MODEL
     step_tokens = float(defaults["smallest_step_tokens" if small else "step_tokens"])
     return TrainingQuestion(

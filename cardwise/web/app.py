@@ -192,11 +192,11 @@ def _questions(app: FastAPI, pool: Pool) -> None:
 
     @app.post("/api/charts", responses=ANSWER, summary="Charts of a question as Vega-Lite specifications")
     async def charts(request: Request, body: asked.ChartsAsked) -> Response:
-        look = {"charts": body.charts, "lang": body.lang, "theme": body.theme, "width": body.width, "rank": body.rank, "by": body.by}
+        look = body.model_dump(include={"charts", "lang", "theme", "width", "rank", "by", "option"})
         said = {"model": body.model, **_said(body), **look}
         if SLOW_CHARTS & set(body.charts):
             said["cards"] = body.cards or "all"
-        elif body.cards is None and not {"pareto", "run-pareto", "accuracy", "coverage"} & set(body.charts):
+        elif body.cards is None and not {"pareto", "run-pareto", "accuracy", "coverage"} & set(body.charts) and body.training is None:
             return JSONResponse({"error": "cards: name one kind of card; these charts are of one layout"}, 422)
         return await _answer(request, pool, "charts", said, bool(SLOW_CHARTS & set(body.charts)) or _heavy(body.cards))
 

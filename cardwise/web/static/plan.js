@@ -7,10 +7,11 @@ import { h, replace } from "./dom.js";
 import { form } from "./form.js";
 import { layouts, orderOf, refusals } from "./layouts.js";
 import { names } from "./names.js";
-import { body, command, keyOf, shown } from "./question.js";
+import { body, command, keyOf, kindOf, shown } from "./question.js";
 import { pictures } from "./run.js";
 import { finished, progress } from "./progress.js";
 import { change, described, onChange, page, state } from "./state.js";
+import { training } from "./training.js";
 import { verdict } from "./verdict.js";
 import { assumptions, notes } from "./notes.js";
 import { t } from "./words.js";
@@ -45,16 +46,17 @@ onChange((keys) => {
 function drawForm() {
   const focused = document.activeElement?.id;
   const told = shown();
-  const load = told.offline ? t("web_load_offline") : ["concurrency", "rate", "batch"].filter((name) => told[name]).map((name) => `${told[name]} ${t(`web_count_${name}`)}`)[0];
+  const kind = kindOf(told, names.picture(told.model));
+  const load = kind === "training" ? [t("web_preset_training"), told.method, told.tokens].filter(Boolean).join(" ") : kind ? "" : told.offline ? t("web_load_offline") : ["concurrency", "rate", "batch"].filter((name) => told[name]).map((name) => `${told[name]} ${t(`web_count_${name}`)}`)[0];
   const open = !narrow.matches || side.querySelector("details.asked")?.open || false;
-  replace(side, h("details", { class: "asked", open }, h("summary", {}, h("strong", {}, told.model), h("span", {}, [told.cards, names.picture(told.model) ? "" : load].filter(Boolean).join(" · ")), h("span", { class: "link" }, t("web_change"))), form(answer, drawForm)));
+  replace(side, h("details", { class: "asked", open }, h("summary", {}, h("strong", {}, told.model), h("span", {}, [told.cards, load].filter(Boolean).join(" · ")), h("span", { class: "link" }, t("web_change"))), form(answer, drawForm)));
   if (focused && side.querySelector(`#${CSS.escape(focused)}`)) side.querySelector(`#${CSS.escape(focused)}`).focus();
 }
 
 const waiting = () => h("div", { class: "waiting" }, h("p", { class: "eyebrow" }, t("web_asking")), h("div", { class: "bar" }, h("span", {})));
 
 async function answer() {
-  const wanted = body(names.picture(shown().model));
+  const wanted = body(kindOf(shown(), names.picture(shown().model)));
   const line = JSON.stringify(wanted);
   if (line === asked) return;
   asked = line;
@@ -86,15 +88,18 @@ function cancel() {
   if (!last) problem(t("web_cancelled"));
 }
 
+function again(changes) {
+  change({ pick: "", ...changes }, { push: true });
+  drawForm();
+  answer();
+}
+
 function problem(text, nearest = []) {
   const model = /^(unknown )?(model|pipeline)\b/.test(text);
   const cards = shown().cards.split(",");
   const wrong = text.match(/^(?:unknown )?card '(.+?)'/)?.[1];
   const instead = (name) => {
-    if (model) change({ model: name });
-    else change({ cards: cards.map((card) => (wrong && card.includes(wrong) ? card.replace(wrong, name) : card).trim()).join(", ") });
-    drawForm();
-    answer();
+    again(model ? { model: name } : { cards: cards.map((card) => (wrong && card.includes(wrong) ? card.replace(wrong, name) : card).trim()).join(", ") });
   };
   replace(result, h("section", { class: "verdict refused", role: "alert" }, h("p", { class: "eyebrow" }, t("web_no_answer")), h("h1", {}, text),
     model || wrong ? h("p", { class: "links" }, nearest.map((name) => h("button", { type: "button", class: "link", onclick: () => instead(name) }, name))) : null,
@@ -106,6 +111,10 @@ function show() {
   detailing = new AbortController();
   if (last.schema.startsWith("cardwise.run/")) {
     pictures(result, last, detailing.signal);
+    return;
+  }
+  if (last.schema.startsWith("cardwise.train/")) {
+    training(result, last, detailing.signal, again);
     return;
   }
   const order = orderOf(last);
