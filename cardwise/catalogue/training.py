@@ -70,6 +70,11 @@ def optimizer(name: str) -> Optimizer:
     return Optimizer(key, **tables[key])
 
 
+def framework_names() -> tuple[str, ...]:
+    """The frameworks that are known by name."""
+    return tuple(name for name in training_facts()["framework"] if name != OTHER)
+
+
 @lru_cache(maxsize=64)
 def framework(name: str) -> Framework:
     """The framework that a name begins with or contains; the usual one for a name that is unknown."""

@@ -15,7 +15,7 @@ function changeOf(part, refusal) {
   }
   const method = part.match(/^--method (\w+)$/);
   if (method) return [{ method: method[1] }, t("web_fix_method", { method: t(`web_method_${method[1]}`) })];
-  if (part.startsWith("--offload-states")) return [{ offload_states: "1" }, t("web_train_offload")];
+  if (part.startsWith("--offload-states")) return [{ offload_states: "1" }, t("web_fix_offload")];
   const free = part.match(/^leave (--.+) free$/);
   if (free) return [Object.fromEntries(free[1].split(" and ").map((name) => [name.slice(2).replaceAll("-", "_"), ""])), said(part)];
   return null;

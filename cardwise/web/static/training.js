@@ -3,7 +3,7 @@
 import { draw } from "./charts.js";
 import { h, replace } from "./dom.js";
 import { refusals } from "./layouts.js";
-import { amount, sign } from "./money.js";
+import { amount, sign, spread } from "./money.js";
 import { assumptions, basis, evidence, notes } from "./notes.js";
 import { body, command } from "./question.js";
 import { remedies } from "./remedies.js";
@@ -26,7 +26,7 @@ export function training(result, answer, signal, again) {
   const [pareto, memory, step, scaling] = ["chart tall", "chart", "chart", "chart"].map((look) => h("div", { class: look }));
   replace(result, head(answer, top),
     top ? h("section", { class: "panel" }, h("h2", {}, t("web_layouts")), table(answer, order, picked)) : null,
-    cards(answer),
+    top ? cards(answer) : null,
     top ? h("section", { class: "panel", id: "pareto" }, h("h2", {}, t("web_pareto")), pareto) : null,
     top ? depth(answer, picked, { "train-memory": memory, "train-step": step }) : null,
     answer.scaling.length ? h("section", { class: "panel", id: "scaling" }, h("h2", {}, t("train_scaling_head")), scaling, more(answer)) : null,
@@ -74,13 +74,11 @@ function head(answer, top) {
     h("p", { class: "sentence" }, sentence(text, goal, false), " ", h("span", { class: "of" }, what)),
     h("dl", { class: "figures" },
       figure(t("web_train_time"), ...lasting(top.days)),
-      figure(t("web_train_cost"), amount(paid?.likely, answer), "", paid ? `${sign()}${interval(paid, answer)} ${t(state.pay === "buy" ? "web_bought" : "web_rented")}` : t("web_no_price")),
+      figure(t("web_train_cost"), amount(paid?.likely, answer), "", paid ? `${sign()}${spread(paid, answer)} ${t(state.pay === "buy" ? "web_bought" : "web_rented")}` : t("web_no_price")),
       figure(t("web_train_rate"), number(top.tokens_per_s.likely), "tok/s", range(top.tokens_per_s)),
       figure("MFU", percent(top.mfu_share), "", t("web_train_of_peak"))),
     others(answer, goal));
 }
-
-const interval = (estimate, answer) => [estimate.low, estimate.high].map((end) => amount(Number(end.toPrecision(2)), answer, 2).slice(1)).join("–");
 
 function others(answer, goal) {
   if (new Set(Object.values(ORDERS).map((list) => answer[list][0])).size === 1) return null;
@@ -120,7 +118,7 @@ function row(answer, option, picked) {
   return h("tr", { class: is ? "picked" : null, onclick: (event) => { if (event.target.tagName !== "BUTTON") take(); } },
     h("th", { scope: "row", class: "left" }, h("button", { type: "button", class: "link layout", "aria-pressed": String(is), onclick: take }, option.name), h("small", {}, degrees(option))),
     h("td", { class: "key" }, `${days} ${unit}`, h("small", {}, ends)),
-    h("td", { class: "key" }, amount(spent(option)?.likely, answer).replace(sign(), ""), spent(option) ? h("small", {}, interval(spent(option), answer)) : null),
+    h("td", { class: "key" }, amount(spent(option)?.likely, answer).replace(sign(), ""), spent(option) ? h("small", {}, spread(spent(option), answer)) : null),
     h("td", {}, number(option.tokens_per_s.likely), h("small", {}, range(option.tokens_per_s))),
     h("td", {}, number(option.tokens_per_s_per_card.likely), h("small", {}, range(option.tokens_per_s_per_card))),
     h("td", {}, percent(option.mfu_share), h("small", {}, percent(option.hfu_share))),
@@ -132,7 +130,6 @@ function row(answer, option, picked) {
 
 // Card by card: whether it trains the model, and what binds it.
 function cards(answer) {
-  if (!answer.cards.length) return null;
   return h("section", { class: "panel", id: "cards" }, h("h2", {}, t("train_verdict_head")), h("ul", { class: "plain" }, answer.cards.map((one) => {
     const verdict = one.trains ? "web_train_from" : one.fewest_cards === null ? "web_train_never" : "web_train_later";
     return h("li", {}, h("strong", {}, one.accelerator), " ", h("span", { class: one.trains ? "badge good" : "badge warn" }, t(verdict, { count: whole(one.fewest_cards) })), " ", ours(one, "reason"));
