@@ -133,9 +133,8 @@ def names(said: Said, progress: Progress) -> Record:
     """cardwise.names/1: everything that can be named, for suggestions."""
     from cardwise.catalogue.accelerators import accelerators
     from cardwise.catalogue.models import listed
-    from cardwise.catalogue.pipelines import listed_pipelines
+    from cardwise.catalogue.pipelines import listed_pipelines, pipeline_facts
     from cardwise.catalogue.training import optimizer_names
-    from cardwise.passes.pipelines import pipeline
     from cardwise.planning.asking import POPULAR
     from cardwise.planning.training_asking import PRECISIONS
     from cardwise.reports.records import document
@@ -143,7 +142,9 @@ def names(said: Said, progress: Progress) -> Record:
 
     body = {
         "models": [{"id": one.id, "aliases": list(one.aliases)} for one in listed()],
-        "pipelines": [{"id": one.id, "aliases": list(one.aliases), "task": pipeline(one.id).task} for one in listed_pipelines()],
+        "pipelines": [
+            {"id": one.id, "aliases": list(one.aliases), "task": pipeline_facts(one.id).rule["task"]} for one in listed_pipelines()
+        ],
         "cards": list(accelerators()),
         "popular": POPULAR,
         "training": {"methods": METHODS, "recomputes": RECOMPUTES, "precisions": PRECISIONS, "optimizers": optimizer_names()},

@@ -24,6 +24,8 @@ from cardwise.web.workers import OK
 
 LOCAL = ("localhost", "testserver")
 PAGES = ("/", "/cards", "/article", "/accuracy")
+QUIET_S = 4.0
+"""Without a question for so long, the server prepares the next of its slow pages."""
 MANY_CARDS = 12
 """A question about more cards is a heavy one."""
 JOB = "x-cardwise-job"
@@ -72,8 +74,9 @@ def create_app(limits: Limits | None = None, names: Iterable[str] = LOCAL, facts
 
 
 async def warmed(pool: Pool) -> None:
-    """Asks for what never changes, one after the other, so that the first visitor finds it."""
+    """Asks for what never changes, one after the other and while nobody asks, so that the first visitor finds it and is not held up."""
     for name, said in (("names", {}), ("bundle", {}), ("cards", CARDS), ("accuracy", {"by": BY}), ("article", {})):
+        await pool.quiet(QUIET_S)
         await pool.ask(name, said, heavy=True)
 
 

@@ -5,7 +5,6 @@ import { append, debounce, h, unique } from "./dom.js";
 import { names } from "./names.js";
 import { LOADS, LOAD_KEYS, PICTURES, PICTURE_KEYS, PRESETS, SPLIT_KEYS, TRAINING_KEYS, kindOf, load, preset, shown } from "./question.js";
 import { change, describe, described } from "./state.js";
-import { describeFiles } from "./upload.js";
 import { t } from "./words.js";
 
 const SETTLED_MS = 150;
@@ -84,6 +83,7 @@ function drop(again) {
     if (!files.length) return;
     note.textContent = t("web_reading");
     try {
+      const { describeFiles } = await import("./upload.js");
       const found = await describeFiles([...files], described);
       await describe(found);
       again({ model: "" });
