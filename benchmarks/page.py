@@ -1,8 +1,8 @@
 """How long a person waits for the page: from opening it to the verdict, and from a change to the next one.
 
-Starts `cardwise serve` anew for every visit, as somebody does who has just typed it, and opens the page in a Chromium of the system. Needs the
-extra `serve`, Playwright for Python and Chromium. The median of `--repeat` visits counts, the fastest and the slowest stand beside it. Times
-of a shared machine are noisy: compare only what was measured in one run.
+Starts `cardwise serve` anew for every visit, as somebody does who has just typed it, and opens the page in a Chromium of the system. Needs
+the extra `serve`, Playwright for Python and Chromium. The median of `--repeat` visits counts, the fastest and the slowest stand beside it.
+Times of a shared machine are noisy: compare only what was measured in one run.
 """
 
 from __future__ import annotations
