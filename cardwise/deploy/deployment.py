@@ -91,7 +91,7 @@ def parallel(architecture: Architecture, layout: Layout, info: EngineInfo) -> li
         tensor, data = layout.attention_tensor_parallel, layout.data_parallel
     if layout.data_parallel > 1 and info.name == "sglang":
         data = layout.data_parallel
-        found.append("--enable-dp-attention")
+        found.append("--enable-dp-attention")  # --attn-dp-size N replaces it from 0.5.23 on, which takes both; older ones lack it
     for name, degree in (("tensor_parallel", tensor), ("pipeline_parallel", layout.pipeline_parallel), ("data_parallel", data)):
         if degree > 1 and name in flags:
             found.append(f"{flags[name]} {degree}")
