@@ -35,7 +35,7 @@ export function training(result, answer, signal, again) {
   if (!top) return;
   draw({ "train-pareto": pareto }, "/api/charts", asked, { signal })
     .then(() => draw({ "train-memory": memory, "train-step": step }, "/api/charts", { ...asked, option: answer.options.indexOf(picked) }, { signal }))
-    .then(() => (answer.scaling.length ? draw({ "train-scaling": scaling }, "/api/charts", asked, { signal }, false) : null));
+    .then(() => (answer.scaling.length ? draw({ "train-scaling": scaling }, "/api/charts", asked, { signal }) : null));
 }
 
 function orderOf(answer) {
