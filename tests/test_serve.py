@@ -55,6 +55,19 @@ def test_this_machine_alone_is_the_default(started: list[Any], capsys: pytest.Ca
     assert "http://127.0.0.1:" in said.out and said.err == "" and len(started) == 1
 
 
+def test_small_answers_are_not_held_back(served: str) -> None:
+    """Nagle's algorithm and a client's delayed acknowledgement together would hold each of them up for 40 ms."""
+    at = http.client.HTTPConnection(urlsplit(served).netloc, timeout=10)
+    times = []
+    for _ in range(9):
+        start = time.perf_counter()
+        at.request("GET", "/static/dom.js")
+        at.getresponse().read()
+        times.append(time.perf_counter() - start)
+    at.close()
+    assert sorted(times)[4] < 0.03
+
+
 def test_another_host_is_told_what_it_means(started: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", "--host", "0.0.0.0", "--port", "0"]) == 0
     assert "no password and no encryption" in capsys.readouterr().err

@@ -75,6 +75,33 @@ def test_splits_are_valid() -> None:
     assert {tensor for _, tensor, _ in found} == {1, 2, 4, 8}
 
 
+def test_a_layout_is_the_first_answer_to_the_question_that_names_its_split(large: TrainingAnswer) -> None:
+    """What the page prints as the command of a layout, and what its charts rest on."""
+    for option in large.options:
+        layout = option.layout
+        again = plan(
+            "llama-2-70b", f"{layout.cards}x {layout.accelerator}", tensor_parallel=layout.tensor_parallel,
+            pipeline_parallel=layout.pipeline_parallel, zero=layout.zero if layout.data_parallel > 1 else None,
+        )  # fmt: skip
+        assert (again.options[0].layout, again.options[0].step_s) == (layout, option.step_s)
+
+
+def test_what_each_part_waits_for_adds_up_to_what_binds(large: TrainingAnswer) -> None:
+    for option in large.options:
+        totals: dict[str, float] = {}
+        for (_, seconds), bound in zip(option.operators, option.bounds, strict=True):
+            totals[bound] = totals.get(bound, 0.0) + seconds
+        assert option.bound == max(totals, key=lambda name: totals[name])
+        assert sum(totals.values()) == pytest.approx(option.step_s.likely)
+
+
+def test_a_run_of_decades_is_said_to_take_them() -> None:
+    answer = plan("llama-3.1-8b", "1x RTX 4090", method="lora", tokens="2T")
+    (verdict,) = answer.verdicts
+    assert not verdict.trains and verdict.reason.startswith("it takes ") and " years; " in verdict.reason
+    assert verdict.reason_zh.startswith("需要 ") and " 年；" in verdict.reason_zh
+
+
 def test_scaling_never_makes_fewer_tokens() -> None:
     for card in ("RTX 4090", "H100 SXM"):
         rates = [one.tokens_per_s for one in plan("llama-2-13b", card).scaling]

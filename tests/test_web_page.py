@@ -71,8 +71,11 @@ def test_the_page_is_small() -> None:
 def test_a_request_has_the_options_of_the_library() -> None:
     from cardwise.planning.asking import Options
     from cardwise.planning.runs.question import RunOptions
+    from cardwise.planning.training_asking import TrainingOptions
 
     refused = {"configs", "online", "speculative", "lora", "prefix_cache_hit"}
     own = set(asked.PlanAsked.model_fields) - set(asked.OWN)
     assert own == set(Options.__annotations__) - refused
+    training = {name.replace("offload_states", "offload") for name in asked.Training.model_fields}
+    assert training == set(TrainingOptions.__annotations__) - set(Options.__annotations__) - {"framework"}
     assert set(asked.Picture.model_fields) == set(RunOptions.__annotations__) - set(Options.__annotations__) - refused

@@ -57,8 +57,8 @@ def plan(
         return print_run(pictures, form, full)
     check_language_model(model, picture)
     if training.train:
-        to.refuse(files, chart, "training")
-        return plan_training(model, cards, budget_usd_per_hour, full, training, load, choice, money, sources, form)
+        to.refuse(Files(), chart, "training")
+        return plan_training(model, cards, budget_usd_per_hour, full, training, load, choice, money, sources, form, files)
     refuse_training(training)
     options = {"budget_usd_per_hour": budget_usd_per_hour, **given(load, choice, money, sources)}
     if to.wanted(files):

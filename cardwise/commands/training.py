@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from cardwise.commands.options import Choice, Form, Load, Money, Sources, Training, said
+from cardwise.commands.files import wanted, write_training
+from cardwise.commands.options import Choice, Files, Form, Load, Money, Sources, Training, said
 from cardwise.commands.printing import check_language, width, write, write_json
 from cardwise.errors import BadInput
 
@@ -21,7 +22,7 @@ def refuse_training(training: Training) -> None:
 
 def plan_training(
     model: str, cards: str | None, budget: float | None, full: bool,
-    training: Training, load: Load, choice: Choice, money: Money, sources: Sources, form: Form,
+    training: Training, load: Load, choice: Choice, money: Money, sources: Sources, form: Form, files: Files,
 ) -> None:  # fmt: skip
     """Which cards train MODEL. Raises BadInput when something of serving is said."""
     serving = [*said(load), *said(choice, SHARED), *(["--budget-usd-per-hour"] if budget is not None else [])]
@@ -30,6 +31,7 @@ def plan_training(
     from cardwise.planning import facade
 
     lang = check_language(form.lang)
+    files_too = wanted(files)
     own = {item.name: getattr(training, item.name) for item in fields(training) if item.name != "train"}
     own["offload"] = own.pop("offload_states")
     costs = {item.name: getattr(money, item.name) for item in fields(money)}
@@ -45,6 +47,8 @@ def plan_training(
         configs=sources.configs,
         online=sources.online,
     )
+    if files_too:
+        write_training(answer, files, lang)
     if form.json:
         from cardwise.reports.training_records import training_record
 

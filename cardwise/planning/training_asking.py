@@ -9,7 +9,7 @@ from typing import Unpack, cast
 
 from cardwise.catalogue.accelerators import parse_cards
 from cardwise.catalogue.links import SAID as LINKS
-from cardwise.catalogue.training import framework, optimizer, optimizer_names, training_facts
+from cardwise.catalogue.training import OTHER, Framework, framework, framework_names, optimizer, optimizer_names, training_facts
 from cardwise.economics import CostAssumptions
 from cardwise.errors import BadInput
 from cardwise.hardware import Accelerator
@@ -80,7 +80,7 @@ class TrainingQuestion:
     notes: tuple[str, ...] = ()
 
 
-def training_question(model: str, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingQuestion:
+def training_question(model: str | Architecture, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingQuestion:
     """What is asked, checked. Raises CardwiseError in one line."""
     defaults = training_facts()["defaults"]
     method = cast(Method, _one_of("method", options.get("method") or "full", METHODS))
@@ -110,7 +110,7 @@ def training_question(model: str, cards: str | None = None, **options: Unpack[Tr
     tokens = parse_tokens(options.get("tokens") or str(defaults["tokens"]))
     recompute = None if again in (None, "", "auto") else cast(Recompute, _one_of("recompute", again or "", RECOMPUTES))
     costs = {key: options.get(key) for key in ("electricity", "pue", "years", "utilization", "cny")}
-    found = read_model(model, options.get("configs"), options.get("online", False))
+    found = model if isinstance(model, Architecture) else read_model(model, options.get("configs"), options.get("online", False))
     small = method != "full" or found.parameters < SMALL_MODEL
     step_tokens = float(defaults["smallest_step_tokens" if small else "step_tokens"])
     return TrainingQuestion(
@@ -120,7 +120,7 @@ def training_question(model: str, cards: str | None = None, **options: Unpack[Tr
         method=method,
         optimizer=optimizer(name),
         precision=precision,
-        kernels=framework(options.get("framework") or "other").kernels,
+        kernels=_framework(options.get("framework") or "").kernels,
         sequence=sequence,
         step_tokens=step_tokens if batch is None else float(batch * sequence),
         assumptions=assumptions(**costs),  # type: ignore[arg-type]
@@ -153,6 +153,13 @@ def parse_tokens(text: str) -> float:
     if not 1 <= value <= MOST_TOKENS:
         raise BadInput(f"tokens is {text[:40]!r}; give a number from 1 to 1e18, or one such as 300B or 15T")
     return value
+
+
+def _framework(name: str) -> Framework:
+    found = framework(name or OTHER)
+    if name and found.name == OTHER != name.strip().lower():
+        raise BadInput(f"engine is {name[:40]!r}; training knows {', '.join(framework_names())}; leave it out for a compiled PyTorch stack")
+    return found
 
 
 def _one_of(name: str, word: str, known: tuple[str, ...]) -> str:

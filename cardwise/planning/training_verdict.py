@@ -40,6 +40,9 @@ def card_verdicts(question: TrainingQuestion, answer: TrainingAnswer, fewest: Ma
             continue
         reason, chinese = why_of(answer, option, card.usable_bytes)
         trains = option.days.likely <= LONG_DAYS
+        if not trains:
+            reason = f"it takes {days_text(option.days.likely)}; {reason}"
+            chinese = f"需要 {days_zh(option.days.likely)}；{chinese}"
         found.append(CardVerdict(card.name, trains, fewest[card.name], reason, chinese))
     return tuple(dict.fromkeys(found))
 

@@ -77,4 +77,4 @@ export function range(estimate, factor = 1) {
   return `${number(ends[0], 2)}–${number(ends[1], 2)}`;
 }
 
-export const big = (count) => (count >= 1e9 ? `${number(count / 1e9)} B` : `${number(count / 1e6)} M`);
+export const big = (count) => (count >= 1e12 ? `${number(count / 1e12)} T` : count >= 1e9 ? `${number(count / 1e9)} B` : `${number(count / 1e6)} M`);
