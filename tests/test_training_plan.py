@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cardwise.catalogue.accelerators import accelerator
+from cardwise.catalogue.training import memory_rules
 from cardwise.errors import BadInput
+from cardwise.laws.training_choice import first_fitting
 from cardwise.planning.training import holds, plan_training
 from cardwise.planning.training_asking import parse_tokens, training_question
-from cardwise.planning.training_layouts import counts, splits
+from cardwise.planning.training_layouts import counts, fitting, settled, splits
+from cardwise.training import Offload
 from cardwise.training_answer import TrainingAnswer
 
 THREE = "RTX 4090, A100 SXM 80GB, H100 SXM"
@@ -70,7 +75,7 @@ def test_the_nearest_measured_run_stands_beside_the_fastest_layout(large: Traini
 def test_splits_are_valid() -> None:
     """Tensor parallel inside a machine and dividing the heads; no more stages than layers; all cards used."""
     question = training_question("llama-2-70b", "64x H100 SXM")
-    found = list(splits(question, accelerator("H100 SXM"), 64))
+    found = list(splits(question, 8, 64))
     assert all(data * tensor * stages == 64 and tensor <= 8 and stages <= 80 for data, tensor, stages in found)
     assert {tensor for _, tensor, _ in found} == {1, 2, 4, 8}
 
@@ -185,3 +190,20 @@ def test_tokens_in_words(text: str, tokens: float) -> None:
 def test_tokens_that_are_none(text: str) -> None:
     with pytest.raises(BadInput):
         parse_tokens(text)
+
+
+@pytest.mark.parametrize("options", [{}, {"offload": True}, {"recompute": "selective"}, {"method": "lora"}, {"zero": 1, "micro_batch": 1}])
+@pytest.mark.parametrize("card, count", [("RTX 4090", 1), ("RTX 4090", 16), ("RTX 3060 12GB", 64), ("H100 SXM", 8), ("H200 SXM", 32)])
+def test_what_is_shared_between_cards_changes_no_layout(card: str, count: int, options: dict[str, object]) -> None:
+    """Every layout of a card is the one that a search of its own finds: the first choice that fits, else the leanest."""
+    question, found = training_question("llama-2-13b", card, **options), accelerator(card)  # type: ignore[arg-type]
+    made = list(settled(question, found, count))
+    for one in made:
+        plain = replace(one.layout, recompute="none", offload="none")
+        offloads: list[Offload | None] = ["none", None] if options.get("offload") else ["none"]
+        tries = [
+            first_fitting(question.architecture, one.recipe, plain, found.usable_bytes, memory_rules(), question.recompute, off)
+            for off in offloads
+        ]
+        assert (one.layout, one.memory) in tries
+    assert made and list(fitting(question, found, count)) == [one for one in made if one.memory.fits]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Unpack, cast
 
 from cardwise.catalogue.accelerators import parse_cards
@@ -54,10 +54,13 @@ class TrainingOptions(SharedOptions, total=False):
 
 @dataclass(frozen=True, slots=True)
 class TrainingQuestion:
-    """What is asked, checked. None: free to choose. `count` of a card None: find the smallest that holds the model."""
+    """What is asked, checked. None: free to choose. `count` of a card None: find the smallest that holds the model.
+
+    What layouts are made of is kept by question (planning/training_layouts.py), so it has a hash.
+    """
 
     architecture: Architecture
-    cards: tuple[tuple[int | None, Accelerator], ...]
+    cards: tuple[tuple[int | None, Accelerator], ...] = field(hash=False)
     tokens: float
     method: Method
     optimizer: Optimizer
@@ -65,7 +68,7 @@ class TrainingQuestion:
     kernels: Kernels
     sequence: int
     step_tokens: float
-    assumptions: CostAssumptions
+    assumptions: CostAssumptions = field(hash=False)
     zero: int | None = None
     recompute: Recompute | None = None
     global_batch: int | None = None
