@@ -318,6 +318,7 @@ def test_the_page_translates_as_the_reports_do(page: Any) -> None:
         for one in messages()["sentence"]
     ]
     texts += ["a.json: field hidden_size is missing", "no layout of X can be made; ask for another count", "nothing of the kind"]
+    texts += [f"{'x' * 2000}: {texts[0]}", "a; " * 21 + texts[0], "a: " * 20 + texts[0]]
     page.goto(QUESTION + "&lang=zh")
     settled(page)
     told = page.evaluate("async (texts) => { const words = await import('/static/words.js'); return texts.map(words.said); }", texts)

@@ -49,9 +49,10 @@ def test_no_word_of_the_page_is_unused() -> None:
 def test_sentences_reach_the_browser(lang: str) -> None:
     found = json.loads(decompress(spoken(lang).body))
     assert found["texts"]["web_ask"] == TEXTS["web_ask"][lang]
-    assert bool(found["fixed"]) == bool(found["patterns"]) == (lang == "zh")
-    for pattern, names, kinds, _ in found["patterns"]:
-        assert "(?P" not in pattern and len(names) == len(kinds) == pattern.count("(") - pattern.count("\\(") - pattern.count("(?:")
+    assert bool(found["fixed"]) == bool(found["templates"]) == (lang == "zh")
+    for pieces, names, kinds, _ in found["templates"]:
+        assert len(names) == len(kinds) == len(pieces) - 1
+    assert found["fits"] and not any("(?P" in pattern for pattern in found["fits"].values()), "the notation that browsers share"
 
 
 def test_nothing_is_inline_and_nothing_comes_from_elsewhere() -> None:
