@@ -181,11 +181,10 @@ def write_whole(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-def refuse(files: Files, chart: bool, what: str) -> None:
-    """Raises NotSupported for a file or a chart that is not made of `what` yet."""
-    named = [f"--{name}" for name in ("html", "svg", "png") if getattr(files, name) is not None] + (["--chart"] if chart else [])
-    if named:
-        raise NotSupported(f"{named[0]} is not made for {what} yet: leave it out, or take --json")
+def refuse_chart(chart: bool, what: str) -> None:
+    """Raises NotSupported for a chart of text that is not made of `what` yet."""
+    if chart:
+        raise NotSupported(f"--chart is not made for {what} yet: leave it out, or take --json")
 
 
 def remember(arguments: Sequence[str]) -> None:

@@ -23,6 +23,7 @@ def refuse_training(training: Training) -> None:
 def plan_training(
     model: str, cards: str | None, budget: float | None, full: bool,
     training: Training, load: Load, choice: Choice, money: Money, sources: Sources, form: Form, files: Files,
+    chart: bool,
 ) -> None:  # fmt: skip
     """Which cards train MODEL. Raises BadInput when something of serving is said."""
     serving = [*said(load), *said(choice, SHARED), *(["--budget-usd-per-hour"] if budget is not None else [])]
@@ -55,4 +56,9 @@ def plan_training(
         return write_json(training_record(answer))
     from cardwise.reports.training_text import training_text
 
-    write(training_text(answer, lang, width(), full))
+    drawn = ""
+    if chart:
+        from cardwise.reports.text_charts import training_pareto
+
+        drawn = f"\n{training_pareto(answer, lang, width())}"
+    write(training_text(answer, lang, width(), full) + drawn)

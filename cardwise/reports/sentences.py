@@ -49,7 +49,7 @@ class Sentence:
 
 
 def _values(text: str, at: int, parts: tuple[tuple[str, str], ...], failed: set[tuple[int, int]]) -> Values | None:
-    """Values from a place on. `parts`: kinds, and what stands behind them; `failed`: what was tried in vain, so that nothing is tried twice."""
+    """Values from a place on. `parts`: kinds, and what stands behind them. `failed`: what was tried in vain; nothing is tried twice."""
     if not parts:
         return ()
     if (len(parts), at) in failed:
