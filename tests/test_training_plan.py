@@ -28,6 +28,12 @@ def large() -> TrainingAnswer:
     return plan("llama-2-70b")
 
 
+def test_progress_is_told_after_every_card() -> None:
+    told: list[tuple[int, int]] = []
+    plan_training(training_question("llama-2-7b", THREE), lambda done, of: told.append((done, of)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_the_smallest_count_holds_and_the_one_before_does_not(large: TrainingAnswer) -> None:
     for card in dict.fromkeys(option.layout.accelerator for option in large.options):
         count = next(option.layout.cards for option in large.options if option.layout.accelerator == card)
