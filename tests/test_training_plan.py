@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from cardwise.laws.training_choice import first_fitting
 from cardwise.planning.training import holds, plan_training
 from cardwise.planning.training_asking import parse_tokens, training_question
 from cardwise.planning.training_layouts import counts, fitting, settled, splits
+from cardwise.reports.words import words
 from cardwise.training import Offload
 from cardwise.training_answer import TrainingAnswer
 
@@ -26,6 +28,15 @@ def plan(model: str, cards: str = THREE, **options: object) -> TrainingAnswer:
 @pytest.fixture(scope="module")
 def large() -> TrainingAnswer:
     return plan("llama-2-70b")
+
+
+def test_what_cards_talk_over_is_said_in_chinese(large: TrainingAnswer) -> None:
+    answers = (large, plan("llama-2-70b", "Jetson AGX Orin 64GB, RTX 3090"))
+    reasons = [one.reason_zh for answer in answers for one in answer.verdicts]
+    assert any("机间每卡" in reason for reason in reasons) and not any(re.search("[a-z]{3,} [a-z]{2,}", reason) for reason in reasons)
+    links = {option.link for answer in answers for option in answer.options}
+    assert any("between machines" in link for link in links)
+    assert not any(re.search("[a-z]{3,} [a-z]{2,}", words("zh").said(link)) for link in links)
 
 
 def test_progress_is_told_after_every_card() -> None:

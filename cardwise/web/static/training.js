@@ -132,12 +132,12 @@ function row(answer, option, picked) {
 function cards(answer) {
   return h("section", { class: "panel", id: "cards" }, h("h2", {}, t("train_verdict_head")), h("ul", { class: "plain" }, answer.cards.map((one) => {
     const verdict = one.trains ? "web_train_from" : one.fewest_cards === null ? "web_train_never" : "web_train_later";
-    return h("li", {}, h("strong", {}, one.accelerator), " ", h("span", { class: one.trains ? "badge good" : "badge warn" }, t(verdict, { count: whole(one.fewest_cards) })), " ", ours(one, "reason"));
+    return h("li", {}, h("strong", {}, one.accelerator), " ", h("span", { class: one.trains ? "badge good" : "badge warn" }, t(verdict, { count: whole(one.fewest_cards) })), " ", said(ours(one, "reason")));
   })));
 }
 
 function depth(answer, option, places) {
-  const wire = option.layout.cards > 1 ? t("web_train_wire", { link: option.link }) : "";
+  const wire = option.layout.cards > 1 ? t("web_train_wire", { link: said(option.link) }) : "";
   return h("section", { class: "panel depth", id: "depth", "aria-label": t("web_in_depth", { name: option.name }) },
     h("h2", {}, t("web_in_depth", { name: option.name }), " ", h("span", { class: "how" }, degrees(option))),
     h("p", {}, t("web_train_binds", { limit: t(option.bound) }), " ", wire),
