@@ -33,8 +33,9 @@ class RunCost:
 class TrainingOption:
     """One layout that trains the model. Rates are of all cards or of one; seconds of one optimiser step.
 
-    `operators`: seconds of the step by what takes them; they sum to `step_s.likely`. `bound`: compute, bandwidth, link, bubble or host,
-    whichever takes most. `lost_share`: of the run, to failures, checkpoints and evaluations; `days` contain it. `mfu` and `hfu`: 0 to 1.
+    `operators`: seconds of the step by what takes them; they sum to `step_s.likely`. `bounds`: what each of them waits for: compute,
+    bandwidth, link, bubble or host. `bound`: the one that takes most. `lost_share`: of the run, to failures, checkpoints and evaluations;
+    `days` contain it. `mfu` and `hfu`: 0 to 1.
     `evidence`: the measured run nearest to the fastest layout of a card, None beside the others.
     """
 
@@ -43,6 +44,7 @@ class TrainingOption:
     link: str
     memory: TrainingMemory
     operators: tuple[tuple[str, float], ...]
+    bounds: tuple[str, ...]
     step_s: Estimate
     tokens_per_s: Estimate
     tokens_per_s_per_card: Estimate

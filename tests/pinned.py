@@ -37,6 +37,7 @@ SCORED = (
 READERS = (effects, intervals, knowledge, training, training_intervals)
 CACHES = (
     training.fitted_effects,
+    training.shipped_efficiency,
     training_intervals.widths,
     training_intervals.known,
     effects.fitted,

@@ -207,6 +207,61 @@ def test_pictures_are_answered_too(page: Any) -> None:
     settled(page)
 
 
+TRAINING = "/?lang=en&train=1&tokens=300B&model=llama-2-7b&cards=RTX+4090,+8x+H100+SXM"
+
+
+def test_training_is_asked_answered_and_its_layouts_open(page: Any, browser: Any) -> None:
+    page.goto(QUESTION)
+    settled(page)
+    page.get_by_text("Training", exact=True).click()
+    playwright_api.expect(page.locator(".figures")).to_contain_text("Time of the run")
+    assert "train=1" in page.url and page.locator("input[name=tokens]").input_value() == "1T"
+    assert page.locator("input[name=ttft], input[name=budget_usd_per_hour], input[name=concurrency]").count() == 0
+    page.goto(TRAINING)
+    settled(page)
+    assert page.locator(".verdict .sentence").inner_text().startswith("Train on ")
+    assert page.locator("#pareto svg, #depth svg, #scaling svg").count() == 4, "cost against speed, memory, a step, more cards"
+    row = page.locator(".ranked tbody tr").nth(2)
+    split = row.locator("small").first.inner_text()
+    row.locator("button").focus()
+    page.keyboard.press("Enter")
+    playwright_api.expect(page.locator("#depth h2 .how")).to_have_text(split)
+    assert "pick=" in page.url
+    settled(page)
+    bar = page.locator("#depth svg").first.get_attribute("aria-label")
+    assert "activations" in bar and "optimizer" in bar
+    shared, english = page.url, heading(page)
+    page.get_by_role("button", name="中文").click()
+    playwright_api.expect(page.locator(".figures")).to_contain_text("训练时长")
+    settled(page)
+    assert re.search("激活.*GiB", page.locator("#depth svg").first.get_attribute("aria-label"))
+    other = browser.new_context()
+    found = other.new_page()
+    found.goto(shared)
+    found.locator(".verdict h1").wait_for(timeout=WAIT_MS)
+    assert (heading(found), found.locator("#depth h2 .how").inner_text()) == (english, split)
+    other.close()
+
+
+def test_what_does_not_train_has_its_fix_as_a_button(page: Any) -> None:
+    page.goto("/?lang=en&train=1&model=llama-2-70b&cards=8x+RTX+4090")
+    page.locator(".verdict.refused").wait_for()
+    page.get_by_role("button", name="take 64x RTX 4090").click()
+    playwright_api.expect(page.locator(".verdict h1")).to_contain_text("64x RTX 4090")
+    settled(page)
+    page.locator("select[name=method]").select_option("qlora")
+    playwright_api.expect(page.locator(".verdict .of")).to_contain_text("QLoRA")
+    assert page.locator("input[name=adapter_rank]").count() == 1
+    settled(page)
+    page.locator("input[name=tokens]").fill("many")
+    page.keyboard.press("Tab")
+    playwright_api.expect(page.locator(".verdict.refused h1")).to_contain_text("tokens is 'many'")
+    page.get_by_text("Chat", exact=True).click()
+    playwright_api.expect(page.locator(".figures, .verdict.refused").first).to_be_visible()
+    assert "train=" not in page.url and "method=" not in page.url
+    page.seen.errors = [text for text in page.seen.errors if "400" not in text]
+
+
 def test_longer_questions_tell_their_progress_and_can_be_cancelled(page: Any) -> None:
     page.goto(QUESTION)
     settled(page)
@@ -233,6 +288,9 @@ def test_the_first_content_is_there_in_a_second_and_the_page_is_light(page: Any,
     [
         (QUESTION, 1280, "light"),
         (QUESTION + "&lang=zh", 390, "dark"),
+        (TRAINING, 1280, "dark"),
+        (TRAINING + "&lang=zh&method=lora", 390, "light"),
+        ("/?lang=en&train=1&model=llama-2-70b&cards=8x+RTX+4090", 390, "dark"),
         ("/cards?lang=en&cards=RTX+4090,H100+SXM", 1280, "light"),
         ("/accuracy?lang=en&by=engine", 1280, "dark"),
     ],
@@ -260,6 +318,7 @@ def test_the_page_translates_as_the_reports_do(page: Any) -> None:
         for one in messages()["sentence"]
     ]
     texts += ["a.json: field hidden_size is missing", "no layout of X can be made; ask for another count", "nothing of the kind"]
+    texts += [f"{'x' * 2000}: {texts[0]}", "a; " * 21 + texts[0], "a: " * 20 + texts[0]]
     page.goto(QUESTION + "&lang=zh")
     settled(page)
     told = page.evaluate("async (texts) => { const words = await import('/static/words.js'); return texts.map(words.said); }", texts)

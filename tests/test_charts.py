@@ -31,6 +31,7 @@ from cardwise.reports.charts.places import Axis, placed
 from cardwise.reports.charts.roofline import moved_bytes, peak
 from cardwise.reports.log_ticks import log_ticks
 from cardwise.run_answer import RunAnswer
+from cardwise.training_answer import TrainingAnswer
 
 SLOW = ("A1", "A2", "A4", "A10", "A11")
 """Claims whose answers take seconds; their figures are read by the tests of the article."""
@@ -62,6 +63,10 @@ def all_facts() -> dict[str, Any]:
         "run-memory": pictures().options[pictures().by_cost[0]],
         "run-stages": pictures().options[pictures().by_cost[0]],
         "run-pass": facade.explain_run("sdxl", "RTX 4090"),
+        "train-pareto": trained(),
+        "train-memory": trained().options[trained().by_cost[0]],
+        "train-step": trained().options[trained().by_cost[0]],
+        "train-scaling": trained(),
         "claim": claims(only=("A9",))[0],
     }
 
@@ -69,6 +74,11 @@ def all_facts() -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def pictures() -> RunAnswer:
     return facade.plan_run("sdxl", "RTX 4090, H100 SXM", images=4)
+
+
+@lru_cache(maxsize=1)
+def trained() -> TrainingAnswer:
+    return facade.plan_training("llama-2-7b", "RTX 4090, 8x H100 SXM", tokens="300B")
 
 
 def rows(spec: Any) -> Iterator[dict[str, Any]]:
@@ -253,6 +263,34 @@ def test_charts_of_pictures_are_the_answers_numbers() -> None:
     stage = next(one for one in explanation.stages if one.stage == "denoise")
     last = [row for row in rows(charts.spec("run-pass", explanation)) if row.get("limit") == ""]
     assert last[0]["end"] == pytest.approx(stage.pass_s * 1e3)
+
+
+def test_charts_of_training_are_the_answers_numbers() -> None:
+    answer = trained()
+    points = {row["index"]: row for row in rows(charts.spec("train-pareto", answer)) if "front" in row}
+    for index, row in points.items():
+        option = answer.options[index]
+        assert option.cost.rent_usd is not None
+        assert (row["x"], row["y"]) == (option.tokens_per_s.likely, option.cost.rent_usd.likely)
+    assert points[answer.by_cost[0]]["front"] and points[answer.by_speed[0]]["front"]
+    yuan = {row["index"]: row["y"] for row in rows(charts.spec("train-pareto", answer, lang="zh")) if "front" in row}
+    assert all(yuan[index] == pytest.approx(row["y"] * answer.assumptions.cny_per_usd) for index, row in points.items())
+    for option in answer.options:
+        parts = [row for row in rows(charts.spec("train-memory", option)) if "part" in row and row["part"] != "outside"]
+        assert sum({row["part"]: row["gib"] for row in parts}.values()) == pytest.approx(option.memory.used / GIB, rel=0.01)
+        bars = [row for row in rows(charts.spec("train-step", option)) if "limit" in row]
+        assert bars[-1]["end"] == pytest.approx(option.step_s.likely * (1.0 if bars[-1]["text"].endswith(" s") else 1e3))
+        assert max(bars[:-1], key=lambda row: row["end"] - row["start"]) == bars[0], "the longest first"
+    more = {(row["card"], row["x"]): row for row in rows(charts.spec("train-scaling", answer)) if "kept" in row}
+    assert {key: row["y"] for key, row in more.items()} == {(one.accelerator, one.cards): one.tokens_per_s for one in answer.scaling}
+    assert all(row["y_high"] == pytest.approx(row["y"] / one.efficiency) for row, one in zip(more.values(), answer.scaling, strict=True))
+
+
+def test_nothing_is_drawn_of_training_that_cannot_be() -> None:
+    refused = facade.plan_training("llama-2-70b", "1x RTX 4090")
+    for name in ("train-pareto", "train-scaling"):
+        with pytest.raises(BadInput):
+            charts.spec(name, refused)
 
 
 def test_accuracy_thins_but_keeps_the_ratio() -> None:

@@ -73,6 +73,7 @@ OUTPUTS = {
     ],
     "train": ["plan", "llama-2-7b", "--train", "--cards", THREE],
     "train-zh": ["plan", "llama-2-7b", "--train", "--cards", "RTX 4090, 8x H100 SXM", "--tokens", "300B", "--lang", "zh"],
+    "train-chart": ["plan", "llama-2-7b", "--train", "--cards", "RTX 4090, 8x H100 SXM", "--chart", "--lang", "zh"],
     "train-lora": ["plan", "llama-3.1-8b", "--train", "--method", "qlora", "--cards", "RTX 4090", "--tokens", "100M", "--sequence", "2048"],
     "train-refused": ["plan", "llama-2-70b", "--train", "--cards", "8x RTX 4090, 1x H100 SXM", "--zero", "1"],
     "run": ["plan", "sdxl", "--cards", "RTX 4090, A100 SXM 80GB", "--width", "888", "--height", "1280", "--images", "8"],

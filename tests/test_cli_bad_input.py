@@ -76,6 +76,7 @@ WRONG = [
     (["plan", MODEL, *CARD, "--train", "--kv", "fp8"], "--kv belongs to serving"),
     (["plan", MODEL, *CARD, "--train", "--weights", "awq-int4"], "--weights belongs to serving"),
     (["plan", MODEL, *CARD, "--train", "--budget-usd-per-hour", "3"], "--budget-usd-per-hour belongs to serving"),
+    (["plan", MODEL, *CARD, "--train", "--engine", "vllm"], "training knows"),
     (["plan", MODEL, *CARD, "--train", "--tokens", "many"], "300B or 15T"),
     (["plan", MODEL, *CARD, "--train", "--tokens", "0"], "from 1 to 1e18"),
     (["plan", MODEL, *CARD, "--train", "--tokens", "-5B"], "'-5B'"),

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from itertools import pairwise, product
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cardwise.catalogue.accelerators import accelerator
-from cardwise.deploy.deployment import deployment
+from cardwise.catalogue.engines import engine_info
+from cardwise.catalogue.formats import weight_format, weight_formats
+from cardwise.deploy.deployment import SERVED, deployment
 from cardwise.deployment import Deployment
+from cardwise.errors import CardwiseError
 from cardwise.layout import Layout
 from cardwise.passes.architectures import architecture
 from cardwise.planning.asking import question
@@ -119,6 +128,69 @@ def test_copies_that_the_engine_does_not_start_are_processes_with_cards_and_port
     assert made is not None and made.copies == 3
     assert [run.split()[0] for run in made.run] == [f"CUDA_VISIBLE_DEVICES={cards}" for cards in ("0,1", "2,3", "4,5")]
     assert [run.split()[-1] for run in made.run] == ["8000", "8001", "8002"]
+
+
+def test_a_copy_is_checked_where_it_listens() -> None:
+    for engine, listens, asks in (
+        ("lmdeploy", "--server-port 8000", "http://localhost:8000"),
+        ("tgi", "--port 8000", "http://localhost:8000"),
+    ):
+        made = commands("llama-3.1-8b", Layout("RTX 4090", replicas=2, engine=engine), concurrency=4)
+        assert made is not None and listens in made.run[0] and asks in made.check
+    experts = Layout("H200 SXM", 8, expert_parallel=8, data_parallel=8, replicas=2, weights="fp8", engine="sglang")
+    made = commands("deepseek-v3", experts, concurrency=4)
+    assert made is not None and "--port 8000" in made.run[0] and words(made.check).endswith("--port 8000")
+
+
+OPTIONS: dict[str, Any] = tomllib.loads(Path(__file__).with_name("engine_options.toml").read_text(encoding="utf-8"))
+UNREAD = OPTIONS.pop("unread")
+SPLITS = (
+    ("llama-3.1-8b", {}),
+    ("llama-3.1-8b", {"tensor_parallel": 2, "pipeline_parallel": 2}),
+    ("llama-3.1-8b", {"replicas": 3}),
+    ("deepseek-v3", {"tensor_parallel": 8, "expert_parallel": 8, "data_parallel": 8, "weights": "fp8"}),
+    ("deepseek-v3", {"tensor_parallel": 8, "expert_parallel": 8, "data_parallel": 8, "weights": "fp8", "replicas": 2}),
+)
+GGUF = ("q4_k_m", "q8_0", "f16")
+LOADS: tuple[dict[str, Any], ...] = ({}, {"concurrency": 8}, {"rate": 2.0, "ttft": 500.0}, {"batch": 4}, {"offline": True, "requests": 20})
+
+
+def printed(engine: str) -> Iterator[str]:
+    """Every command that can be printed of an engine: splits, formats of weights and cache, loads, a share of the memory."""
+    info = engine_info(engine)
+    card = "M2 Ultra 76-core" if engine == "mlx" else "H200 SXM"
+    weights = [name for name in (*weight_formats(), *GGUF) if weight_format(name, engine).kernel in info.kernels]
+    for (model, split), load in product(SPLITS, LOADS):
+        yield from said_by(model, Layout(card, engine=engine, **{"weights": weights[0], **split}), {**load, "memory_share": 0.8})
+    for weight, cache in product(weights, info.caches or ("fp16",)):
+        yield from said_by("llama-3.1-8b", Layout(card, weights=weight, kv=cache, engine=engine), {})
+
+
+def said_by(model: str, layout: Layout, options: dict[str, Any]) -> Iterator[str]:
+    try:
+        made = commands(model, layout, **options)
+    except CardwiseError:  # a split or a format that this engine does not have
+        return
+    assert made is not None
+    yield from (words(line) for line in (*made.run, made.check) if line)
+
+
+@pytest.mark.parametrize("engine", SERVED)
+def test_every_option_of_every_command_is_one_of_the_program(engine: str) -> None:
+    """Against what the published packages declare (engine_options.toml), the values of lists included."""
+    lines = set(printed(engine))
+    for line in lines:
+        parts = [part for part in shlex.split(line) if "VISIBLE_DEVICES=" not in part and "ZE_AFFINITY" not in part]
+        program = next((name for name in (*OPTIONS, *UNREAD) if parts[: len(name.split())] == name.split()), None)
+        assert program is not None, line
+        if program in UNREAD:
+            continue
+        for option, value in pairwise([*parts[len(program.split()) :], ""]):
+            if re.match(r"--?[a-z]", option):
+                assert option in OPTIONS[program]["options"], line
+                allowed = OPTIONS[program].get("values", {}).get(option)
+                assert allowed is None or value in allowed, line
+    assert len(lines) > 5
 
 
 def test_what_a_command_does_not_say_is_named() -> None:

@@ -156,8 +156,24 @@ def test_files_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         assert "RTX 4090" in text and part in text and part in picture.read_text(encoding="utf-8")
         assert text.index("Take" if command == "plan" else "a run takes") < text.index("Job:")
     assert run(["plan", "sdxl", "--cards", "RTX 4090", "--chart"]) == 2
-    assert run(["plan", "llama-2-7b", "--train", "--html", str(page)]) == 2
-    assert capsys.readouterr().err.count("yet: leave it out") == 2
+    assert capsys.readouterr().err.count("yet: leave it out") == 1
+
+
+@pytest.mark.parametrize(
+    ("lang", "parts"), [("en", ("the lowest cost", "More cards", "activations")), ("zh", ("成本最低", "更多的卡", "激活"))]
+)
+def test_files_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[str], lang: str, parts: tuple[str, ...]) -> None:
+    page, picture = tmp_path / "r.html", tmp_path / "r.svg"
+    asked = ["plan", "llama-2-7b", "--train", "--cards", "RTX 4090, 8x H100 SXM", "--lang", lang]
+    assert run([*asked, "--html", str(page), "--svg", str(picture)]) == 0
+    reader = read(page.read_text(encoding="utf-8"))
+    text = " ".join(reader.text)
+    assert all(part in text for part in parts) and "RTX 4090" in picture.read_text(encoding="utf-8")
+    assert sum(tag == "svg" for tag, _ in reader.tags) == 4 and "script" not in {tag for tag, _ in reader.tags}
+    assert run(["plan", "llama-2-70b", "--train", "--cards", "8x RTX 4090", "--html", str(page)]) == 0
+    assert "107.7 GiB" in " ".join(read(page.read_text(encoding="utf-8")).text)
+    assert run(["plan", "llama-2-70b", "--train", "--cards", "8x RTX 4090", "--svg", str(picture)]) == 2
+    assert "nothing to draw" in capsys.readouterr().err
 
 
 def test_a_refused_layout_has_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

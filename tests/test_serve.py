@@ -55,6 +55,19 @@ def test_this_machine_alone_is_the_default(started: list[Any], capsys: pytest.Ca
     assert "http://127.0.0.1:" in said.out and said.err == "" and len(started) == 1
 
 
+def test_small_answers_are_not_held_back(served: str) -> None:
+    """Nagle's algorithm and a client's delayed acknowledgement together would hold each of them up for 40 ms."""
+    at = http.client.HTTPConnection(urlsplit(served).netloc, timeout=10)
+    times = []
+    for _ in range(9):
+        start = time.perf_counter()
+        at.request("GET", "/static/dom.js")
+        at.getresponse().read()
+        times.append(time.perf_counter() - start)
+    at.close()
+    assert sorted(times)[4] < 0.03
+
+
 def test_another_host_is_told_what_it_means(started: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", "--host", "0.0.0.0", "--port", "0"]) == 0
     assert "no password and no encryption" in capsys.readouterr().err
@@ -68,19 +81,27 @@ def state(address: str, job: str) -> str:
     return found
 
 
-def test_a_question_whose_client_leaves_is_given_up(served: str) -> None:
-    """Rates with limits on all cards take many seconds; two seconds after the client left, nothing of it runs."""
+LONG = {
+    "limits": {"model": "llama-2-70b", "cards": "all", "rate": 3.5, "ttft": 400, "tpot": 40},
+    "training": {"model": "deepseek-v3", "cards": "all", "training": {"tokens": "2T"}},
+}
+"""Questions that take seconds."""
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_question_whose_client_leaves_is_given_up(served: str, kind: str) -> None:
+    """Two seconds after the client left, nothing of it runs."""
+    job = f"leaver-{kind}"
     asking = http.client.HTTPConnection(urlsplit(served).netloc, timeout=10)
-    body = json.dumps({"model": "llama-2-70b", "cards": "all", "rate": 3.5, "ttft": 400, "tpot": 40})
-    asking.request("POST", "/api/plan", body, {"content-type": "application/json", "x-cardwise-job": "leaver"})
+    asking.request("POST", "/api/plan", json.dumps(LONG[kind]), {"content-type": "application/json", "x-cardwise-job": job})
     for _ in range(50):
-        if state(served, "leaver") == "running":
+        if state(served, job) == "running":
             break
         time.sleep(0.05)
-    assert state(served, "leaver") == "running"
+    assert state(served, job) == "running"
     asking.close()
     time.sleep(2.0)
-    assert state(served, "leaver") == "unknown"
+    assert state(served, job) == "unknown"
 
 
 def test_a_body_that_is_too_large_is_told_so_though_the_client_still_sends(served: str) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from cardwise.catalogue.accelerators import accelerator
+from cardwise.catalogue.training import memory_rules
 from cardwise.errors import BadInput
+from cardwise.laws.training_choice import first_fitting
 from cardwise.planning.training import holds, plan_training
 from cardwise.planning.training_asking import parse_tokens, training_question
-from cardwise.planning.training_layouts import counts, splits
+from cardwise.planning.training_layouts import counts, fitting, settled, splits
+from cardwise.reports.words import words
+from cardwise.training import Offload
 from cardwise.training_answer import TrainingAnswer
 
 THREE = "RTX 4090, A100 SXM 80GB, H100 SXM"
@@ -21,6 +28,21 @@ def plan(model: str, cards: str = THREE, **options: object) -> TrainingAnswer:
 @pytest.fixture(scope="module")
 def large() -> TrainingAnswer:
     return plan("llama-2-70b")
+
+
+def test_what_cards_talk_over_is_said_in_chinese(large: TrainingAnswer) -> None:
+    answers = (large, plan("llama-2-70b", "Jetson AGX Orin 64GB, RTX 3090"))
+    reasons = [one.reason_zh for answer in answers for one in answer.verdicts]
+    assert any("机间每卡" in reason for reason in reasons) and not any(re.search("[a-z]{3,} [a-z]{2,}", reason) for reason in reasons)
+    links = {option.link for answer in answers for option in answer.options}
+    assert any("between machines" in link for link in links)
+    assert not any(re.search("[a-z]{3,} [a-z]{2,}", words("zh").said(link)) for link in links)
+
+
+def test_progress_is_told_after_every_card() -> None:
+    told: list[tuple[int, int]] = []
+    plan_training(training_question("llama-2-7b", THREE), lambda done, of: told.append((done, of)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_the_smallest_count_holds_and_the_one_before_does_not(large: TrainingAnswer) -> None:
@@ -70,9 +92,36 @@ def test_the_nearest_measured_run_stands_beside_the_fastest_layout(large: Traini
 def test_splits_are_valid() -> None:
     """Tensor parallel inside a machine and dividing the heads; no more stages than layers; all cards used."""
     question = training_question("llama-2-70b", "64x H100 SXM")
-    found = list(splits(question, accelerator("H100 SXM"), 64))
+    found = list(splits(question, 8, 64))
     assert all(data * tensor * stages == 64 and tensor <= 8 and stages <= 80 for data, tensor, stages in found)
     assert {tensor for _, tensor, _ in found} == {1, 2, 4, 8}
+
+
+def test_a_layout_is_the_first_answer_to_the_question_that_names_its_split(large: TrainingAnswer) -> None:
+    """What the page prints as the command of a layout, and what its charts rest on."""
+    for option in large.options:
+        layout = option.layout
+        again = plan(
+            "llama-2-70b", f"{layout.cards}x {layout.accelerator}", tensor_parallel=layout.tensor_parallel,
+            pipeline_parallel=layout.pipeline_parallel, zero=layout.zero if layout.data_parallel > 1 else None,
+        )  # fmt: skip
+        assert (again.options[0].layout, again.options[0].step_s) == (layout, option.step_s)
+
+
+def test_what_each_part_waits_for_adds_up_to_what_binds(large: TrainingAnswer) -> None:
+    for option in large.options:
+        totals: dict[str, float] = {}
+        for (_, seconds), bound in zip(option.operators, option.bounds, strict=True):
+            totals[bound] = totals.get(bound, 0.0) + seconds
+        assert option.bound == max(totals, key=lambda name: totals[name])
+        assert sum(totals.values()) == pytest.approx(option.step_s.likely)
+
+
+def test_a_run_of_decades_is_said_to_take_them() -> None:
+    answer = plan("llama-3.1-8b", "1x RTX 4090", method="lora", tokens="2T")
+    (verdict,) = answer.verdicts
+    assert not verdict.trains and verdict.reason.startswith("it takes ") and " years; " in verdict.reason
+    assert verdict.reason_zh.startswith("需要 ") and " 年；" in verdict.reason_zh
 
 
 def test_scaling_never_makes_fewer_tokens() -> None:
@@ -158,3 +207,20 @@ def test_tokens_in_words(text: str, tokens: float) -> None:
 def test_tokens_that_are_none(text: str) -> None:
     with pytest.raises(BadInput):
         parse_tokens(text)
+
+
+@pytest.mark.parametrize("options", [{}, {"offload": True}, {"recompute": "selective"}, {"method": "lora"}, {"zero": 1, "micro_batch": 1}])
+@pytest.mark.parametrize("card, count", [("RTX 4090", 1), ("RTX 4090", 16), ("RTX 3060 12GB", 64), ("H100 SXM", 8), ("H200 SXM", 32)])
+def test_what_is_shared_between_cards_changes_no_layout(card: str, count: int, options: dict[str, object]) -> None:
+    """Every layout of a card is the one that a search of its own finds: the first choice that fits, else the leanest."""
+    question, found = training_question("llama-2-13b", card, **options), accelerator(card)  # type: ignore[arg-type]
+    made = list(settled(question, found, count))
+    for one in made:
+        plain = replace(one.layout, recompute="none", offload="none")
+        offloads: list[Offload | None] = ["none", None] if options.get("offload") else ["none"]
+        tries = [
+            first_fitting(question.architecture, one.recipe, plain, found.usable_bytes, memory_rules(), question.recompute, off)
+            for off in offloads
+        ]
+        assert (one.layout, one.memory) in tries
+    assert made and list(fitting(question, found, count)) == [one for one in made if one.memory.fits]

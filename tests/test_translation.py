@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import tomllib
 from collections import Counter
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from templates import filled, said, told
 
 from cardwise.catalogue.load import read_toml
-from cardwise.reports.sentences import SLOT, Sentences, sentence
+from cardwise.reports.sentences import LONGEST, MOST_MARKS, SLOT, Sentence, Sentences, sentence
 from cardwise.reports.words import FILES, messages, words
 
 SENTENCES = words("zh").sentences
@@ -37,6 +38,7 @@ COMPOSED = {
 """Entries of texts that code joins from parts."""
 ENGLISH = re.compile(r"(?:[A-Za-z]{2,} ){2,}[A-Za-z]{2,}")
 TOLD = [(place, template) for place, template in told() if not place.startswith(FOR_DEVELOPERS) and " " in "".join(template).strip()]
+SLOW_S = 2.0
 SAMPLES = {"number": "1,024", "size": "12.5 GiB", "said": "weights", "list": "a, b and c"}
 
 
@@ -105,7 +107,30 @@ def test_values_are_found_by_what_they_look_like() -> None:
     assert small.said("C:\\x: y: two") == "C:\\x：y：二", "a place before what is known"
     assert small.said("8 cards; two") == "8 张卡；二" and small.known("8 cards; what") is None
     assert small.said("something that nobody translated") == "something that nobody translated"
-    assert sentence("{a} x{b:number}", "").pattern == r"^(.+?)\ x(-?\d(?:[\d,.]*\d)?(?:e[+-]?\d+)?)$"
+    rows = sentence("{a} x{b:number} of {c}", "")
+    assert rows.values("a x x1,024 of two three") == ("a x", "1,024", "two three")
+    assert rows.values("a x1 of b x2 of c") == ("a", "1", "b x2 of c"), "as short as can be, from left to right"
+    assert rows.values("a xy of c") is None is rows.values(" x1 of c")
+    assert small.said("8 cards\n") == "8 cards\n"
+
+
+def test_a_long_or_broken_text_is_not_searched() -> None:
+    """What a person said may be long and made of the marks that templates are: it comes out as it is, and at once."""
+    known = "the weights take 128.5 GiB a card, which has 24.0 GiB"
+    assert SENTENCES.said("x" * (LONGEST - len(known) - 2) + f": {known}").endswith("24.0 GiB")
+    for text in (f"{'x' * LONGEST}: {known}", "a; " * (MOST_MARKS + 1) + known, ": " * 900):
+        assert SENTENCES.known(text) is None and SENTENCES.said(text) == text
+
+
+@pytest.mark.parametrize("one", SENTENCES.open, ids=lambda one: "".join(one.pieces)[:40])
+def test_no_text_makes_a_template_slow(one: Sentence) -> None:
+    """Pieces of a template over and over, as far as a text may go, with the right end and a wrong one: whatever is tried, is tried once."""
+    first, *others = one.pieces
+    began = time.perf_counter()
+    for unit in {"".join(f"1{piece}" for piece in others), *(f"1{piece}" for piece in others), *filter(None, others)}:
+        for end in {others[-1], f"1{''.join(others)}"}:
+            one.values(first + (unit * LONGEST)[: LONGEST - len(first) - len(end)] + end)
+    assert time.perf_counter() - began < SLOW_S
 
 
 @given(st.text(max_size=300))

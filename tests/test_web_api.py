@@ -80,6 +80,47 @@ SAME: dict[str, tuple[str, str, dict[str, Any] | None, list[str]]] = {
         {"model": "sdxl", "cards": "RTX 4090", "picture": {"steps": 30, "images": 2}},
         ["plan", "sdxl", "--cards", "RTX 4090", "--steps", "30", "--images", "2"],
     ),
+    "training": (
+        "POST",
+        "/api/plan",
+        {"model": MODEL, "cards": "RTX 4090", "training": {}},
+        ["plan", MODEL, "--cards", "RTX 4090", "--train"],
+    ),
+    "training, said": (
+        "POST",
+        "/api/plan",
+        {
+            "model": MODEL,
+            "cards": "2x RTX 4090, H100 SXM",
+            "tensor_parallel": 1,
+            "engine": "torchtitan",
+            "price": 1.5,
+            "training": {
+                "tokens": "300B",
+                "method": "lora",
+                "sequence": 2048,
+                "global_batch": 64,
+                "micro_batch": 1,
+                "zero": 3,
+                "recompute": "full",
+                "optimizer": "adamw8bit",
+                "precision": "fp8",
+                "adapter_rank": 8,
+                "offload_states": True,
+            },
+        },
+        [
+            *("plan", MODEL, "--cards", "2x RTX 4090, H100 SXM", "--train", "--tp", "1", "--engine", "torchtitan", "--price", "1.5"),
+            *("--tokens", "300B", "--method", "lora", "--sequence", "2048", "--global-batch", "64", "--micro-batch", "1", "--zero", "3"),
+            *("--recompute", "full", "--optimizer", "adamw8bit", "--precision", "fp8", "--adapter-rank", "8", "--offload-states"),
+        ],
+    ),
+    "training, refused": (
+        "POST",
+        "/api/plan",
+        {"model": "llama-2-70b", "cards": "8x RTX 4090", "training": {"zero": 1}},
+        ["plan", "llama-2-70b", "--cards", "8x RTX 4090", "--train", "--zero", "1"],
+    ),
     "cards": ("POST", "/api/cards", {"cards": "RTX 4090, H100 SXM"}, ["cards", "RTX 4090", "H100 SXM"]),
     "ranked": (
         "POST",
@@ -134,6 +175,17 @@ BAD: dict[str, tuple[str, Any, int, str]] = {
     "absurd fields": ("/api/plan", {"described": {"name": "x", "fields": {"model_type": "llama", "hidden_size": -1}}}, 400, "hidden_size"),
     "family without a rule": ("/api/plan", {"described": {"name": "x", "fields": {"model_type": "perceptron"}}}, 400, "perceptron"),
     "picture of a language model": ("/api/plan", {**PLAN, "picture": {"steps": 3}}, 400, "language model"),
+    "training and a load": ("/api/plan", {**PLAN, "training": {}, "concurrency": 3}, 400, "concurrency belongs to serving"),
+    "training and a budget": ("/api/plan", {**PLAN, "training": {}, "budget_usd_per_hour": 3}, 400, "belongs to serving"),
+    "training of a picture": ("/api/plan", {**PLAN, "model": "sdxl", "training": {}}, 400, "training is predicted for language models"),
+    "training and a picture": ("/api/plan", {**PLAN, "training": {}, "picture": {"steps": 3}}, 400, "language model"),
+    "method": ("/api/plan", {**PLAN, "training": {"method": "magic"}}, 400, "method is 'magic'"),
+    "stage": ("/api/plan", {**PLAN, "training": {"zero": 4}}, 400, "zero is 4"),
+    "no tokens": ("/api/plan", {**PLAN, "training": {"tokens": "many"}}, 400, "tokens is 'many'"),
+    "framework": ("/api/plan", {**PLAN, "training": {}, "engine": "vllm"}, 400, "vllm"),
+    "batch that does not divide": ("/api/plan", {**PLAN, "training": {"global_batch": 7, "micro_batch": 2}}, 400, "no multiple"),
+    "option of training": ("/api/plan", {**PLAN, "training": {"epochs": 3}}, 422, "training.epochs"),
+    "training explained": ("/api/explain", {**PLAN, "training": {}}, 422, "training"),
     "tokens of a picture": ("/api/plan", {**PLAN, "model": "sdxl", "input": 10}, 400, "is for language models"),
     "simulate a picture": ("/api/simulate", {**PLAN, "model": "sdxl"}, 400, "makes pictures"),
     "explain two": ("/api/explain", {**PLAN, "cards": "RTX 4090, L40S"}, 400, "one layout"),
@@ -250,6 +302,25 @@ def test_charts_are_specifications(web: TestClient) -> None:
     found = web.post("/api/charts", json={**PLAN, **LOAD, "charts": names, "lang": "zh", "theme": "dark"}).json()
     assert sorted(found["charts"]) == sorted(names)
     assert all("vega-lite" in spec["$schema"] for spec in found["charts"].values())
+
+
+def test_charts_of_training_are_of_the_option_that_is_named(web: TestClient) -> None:
+    pytest.importorskip("altair", reason="the extra charts is not installed")
+    asks = {**PLAN, "cards": "2x RTX 4090", "training": {"method": "lora"}}
+    answer = web.post("/api/plan", json=asks).json()
+    last = len(answer["options"]) - 1
+    found = web.post("/api/charts", json={**asks, "charts": ["train-pareto", "train-memory", "train-step"], "option": last}).json()
+    assert sorted(found["charts"]) == ["train-memory", "train-pareto", "train-step"]
+    assert f"{answer['options'][last]['step_s']['likely']:.3g}"[:3] in json.dumps(found["charts"]["train-step"])
+    for body, words in (({**asks, "option": last + 1}, "counted from 0"), ({**PLAN, "option": 0}, "under training")):
+        assert words in web.post("/api/charts", json={**body, "charts": ["train-memory"]}).json()["missing"]["train-memory"]
+
+
+def test_a_model_from_its_files_is_trained_too(web: TestClient) -> None:
+    fields = {"model_type": "llama", "hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 22, "num_attention_heads": 32,
+              "num_key_value_heads": 4, "vocab_size": 32000, "max_position_embeddings": 2048, "torch_dtype": "bfloat16"}  # fmt: skip
+    answer = web.post("/api/plan", json={"described": {"name": "own", "fields": fields}, "cards": "RTX 4090", "training": {}}).json()
+    assert answer["schema"] == "cardwise.train/1" and answer["options"] and "own" in answer["model"]
 
 
 def test_the_layout_is_handed_over_as_commands(web: TestClient) -> None:

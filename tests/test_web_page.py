@@ -49,9 +49,10 @@ def test_no_word_of_the_page_is_unused() -> None:
 def test_sentences_reach_the_browser(lang: str) -> None:
     found = json.loads(decompress(spoken(lang).body))
     assert found["texts"]["web_ask"] == TEXTS["web_ask"][lang]
-    assert bool(found["fixed"]) == bool(found["patterns"]) == (lang == "zh")
-    for pattern, names, kinds, _ in found["patterns"]:
-        assert "(?P" not in pattern and len(names) == len(kinds) == pattern.count("(") - pattern.count("\\(") - pattern.count("(?:")
+    assert bool(found["fixed"]) == bool(found["templates"]) == (lang == "zh")
+    for pieces, names, kinds, _ in found["templates"]:
+        assert len(names) == len(kinds) == len(pieces) - 1
+    assert found["fits"] and not any("(?P" in pattern for pattern in found["fits"].values()), "the notation that browsers share"
 
 
 def test_nothing_is_inline_and_nothing_comes_from_elsewhere() -> None:
@@ -71,8 +72,11 @@ def test_the_page_is_small() -> None:
 def test_a_request_has_the_options_of_the_library() -> None:
     from cardwise.planning.asking import Options
     from cardwise.planning.runs.question import RunOptions
+    from cardwise.planning.training_asking import TrainingOptions
 
     refused = {"configs", "online", "speculative", "lora", "prefix_cache_hit"}
     own = set(asked.PlanAsked.model_fields) - set(asked.OWN)
     assert own == set(Options.__annotations__) - refused
+    training = {name.replace("offload_states", "offload") for name in asked.Training.model_fields}
+    assert training == set(TrainingOptions.__annotations__) - set(Options.__annotations__) - {"framework"}
     assert set(asked.Picture.model_fields) == set(RunOptions.__annotations__) - set(Options.__annotations__) - refused

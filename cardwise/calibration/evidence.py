@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -63,11 +63,22 @@ def measured_rows() -> Iterator[dict[str, str]]:
     yield from csv.DictReader(io.StringIO(_text(), newline=""))
 
 
-def rows_naming(words: Iterable[str]) -> Iterator[dict[str, str]]:
-    """Rows whose line holds one of `words` as a cell. Lines are sifted before they are parsed: a question needs some hundreds of many."""
-    cells = [f",{word}," for word in words]
+def rows_of(accelerators: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Rows measured on one of these cards, in the order of the file: a question needs some hundreds of many thousand."""
+    header, lines = _lines_by_accelerator()
+    found = sorted(one for name in dict.fromkeys(accelerators) for one in lines.get(name, ()))
+    yield from csv.DictReader([header, *(line for _, line in found)])
+
+
+@lru_cache(maxsize=1)
+def _lines_by_accelerator() -> tuple[str, Mapping[str, Sequence[tuple[int, str]]]]:
+    """The header, and the numbered lines of each card."""
     header, *lines = _text().splitlines(keepends=True)
-    yield from csv.DictReader([header, *(line for line in lines if any(cell in line for cell in cells))])
+    column = next(csv.reader([header])).index("accelerator")
+    found: dict[str, list[tuple[int, str]]] = {}
+    for number, (line, cells) in enumerate(zip(lines, csv.reader(lines), strict=True)):
+        found.setdefault(cells[column], []).append((number, line))
+    return header, found
 
 
 @lru_cache(maxsize=1)

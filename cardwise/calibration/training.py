@@ -83,7 +83,7 @@ def parameters(rows: Iterable[Measured]) -> list[Parameter]:
     """What may be fitted to these rows: every slot, and its effects at the levels that occur."""
     levels: dict[str, set[str]] = {}
     for row in rows:
-        for name, value in attributes(row.run.accelerator, row.run.recipe.kernels).items():
+        for name, value in attributes(row.run.accelerator.generation, row.run.recipe.kernels).items():
             levels.setdefault(name, set()).add(value)
     found: list[Parameter] = []
     for slot in SLOTS:

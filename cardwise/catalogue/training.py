@@ -70,6 +70,11 @@ def optimizer(name: str) -> Optimizer:
     return Optimizer(key, **tables[key])
 
 
+def framework_names() -> tuple[str, ...]:
+    """The frameworks that are known by name."""
+    return tuple(name for name in training_facts()["framework"] if name != OTHER)
+
+
 @lru_cache(maxsize=64)
 def framework(name: str) -> Framework:
     """The framework that a name begins with or contains; the usual one for a name that is unknown."""
@@ -97,9 +102,9 @@ def failures(accelerator: Accelerator) -> Failures:
     return Failures(hours * 3600.0, table["restart_s"], table["checkpoint_bytes_per_s"], table["pause_share"], table["source"])
 
 
-def attributes(accelerator: Accelerator, kernels: str) -> dict[str, str]:
+def attributes(generation: str, kernels: str) -> dict[str, str]:
     """What may move a slot: the card's generation and how far the framework joins kernels. Never a card, a model or a source."""
-    return {"generation": accelerator.generation, "kernels": kernels}
+    return {"generation": generation, "kernels": kernels}
 
 
 @cache
@@ -117,8 +122,17 @@ def prior(slot: str, stack: dict[str, str]) -> float:
 
 def training_efficiency(accelerator: Accelerator, kernels: str, effects: dict[tuple[str, str], float] | None = None) -> TrainingEfficiency:
     """Constants of a card under a kind of kernels: prior x fitted effects of its generation and kernels."""
-    stack, found = attributes(accelerator, kernels), fitted_effects() if effects is None else effects
-    return TrainingEfficiency(**{slot: _value(slot, stack, found) for slot in SLOTS})
+    if effects is None:
+        return shipped_efficiency(accelerator.generation, kernels)
+    stack = attributes(accelerator.generation, kernels)
+    return TrainingEfficiency(**{slot: _value(slot, stack, effects) for slot in SLOTS})
+
+
+@cache
+def shipped_efficiency(generation: str, kernels: str) -> TrainingEfficiency:
+    """Of a generation under a kind of kernels, with the effects that the fit wrote."""
+    stack, effects = attributes(generation, kernels), fitted_effects()
+    return TrainingEfficiency(**{slot: _value(slot, stack, effects) for slot in SLOTS})
 
 
 def _value(slot: str, stack: dict[str, str], effects: dict[tuple[str, str], float]) -> float:

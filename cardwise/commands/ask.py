@@ -45,7 +45,7 @@ def plan(
     lang = check_language(form.lang)
     facade.use_facts(sources.facts or ())
     if facade.is_pipeline(model):
-        to.refuse(Files(), chart, "images and video")
+        to.refuse_chart(chart, "images and video")
         if training.train:
             raise NotSupported(f"training is predicted for language models; {model} makes pictures: ask without --train")
         refuse_training(training)
@@ -57,8 +57,7 @@ def plan(
         return print_run(pictures, form, full)
     check_language_model(model, picture)
     if training.train:
-        to.refuse(files, chart, "training")
-        return plan_training(model, cards, budget_usd_per_hour, full, training, load, choice, money, sources, form)
+        return plan_training(model, cards, budget_usd_per_hour, full, training, load, choice, money, sources, form, files, chart)
     refuse_training(training)
     options = {"budget_usd_per_hour": budget_usd_per_hour, **given(load, choice, money, sources)}
     if to.wanted(files):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cardwise.reports.charts import Spec
     from cardwise.reports.html_page import Passport
     from cardwise.run_answer import RunAnswer
+    from cardwise.training_answer import TrainingAnswer
 
 ASKED: ContextVar[tuple[str, ...]] = ContextVar("ASKED", default=())
 """The arguments of this call, for the report to repeat."""
@@ -85,6 +86,13 @@ def write_run_explained(explained: RunExplanation, files: Files, lang: str) -> N
 
     verdict = explained.answer.verdict
     written(drawable(explained), verdict, lambda: run_explain_report(explained, passport(), lang), files, lang)
+
+
+def write_training(answer: TrainingAnswer, files: Files, lang: str) -> None:
+    """The files of `plan --train`."""
+    from cardwise.reports.html_training_report import training_drawable, training_report
+
+    written(training_drawable(answer), answer.verdict, lambda: training_report(answer, passport(), lang), files, lang)
 
 
 def written(drawn: Mapping[str, Any], verdict: str, html: Callable[[], str], files: Files, lang: str) -> None:
@@ -173,11 +181,10 @@ def write_whole(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-def refuse(files: Files, chart: bool, what: str) -> None:
-    """Raises NotSupported for a file or a chart that is not made of `what` yet."""
-    named = [f"--{name}" for name in ("html", "svg", "png") if getattr(files, name) is not None] + (["--chart"] if chart else [])
-    if named:
-        raise NotSupported(f"{named[0]} is not made for {what} yet: leave it out, or take --json")
+def refuse_chart(chart: bool, what: str) -> None:
+    """Raises NotSupported for a chart of text that is not made of `what` yet."""
+    if chart:
+        raise NotSupported(f"--chart is not made for {what} yet: leave it out, or take --json")
 
 
 def remember(arguments: Sequence[str]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from cardwise.commands.options import Choice, Form, Load, Money, Sources, Training, said
+from cardwise.commands.files import wanted, write_training
+from cardwise.commands.options import Choice, Files, Form, Load, Money, Sources, Training, said
 from cardwise.commands.printing import check_language, width, write, write_json
 from cardwise.errors import BadInput
 
@@ -21,7 +22,8 @@ def refuse_training(training: Training) -> None:
 
 def plan_training(
     model: str, cards: str | None, budget: float | None, full: bool,
-    training: Training, load: Load, choice: Choice, money: Money, sources: Sources, form: Form,
+    training: Training, load: Load, choice: Choice, money: Money, sources: Sources, form: Form, files: Files,
+    chart: bool,
 ) -> None:  # fmt: skip
     """Which cards train MODEL. Raises BadInput when something of serving is said."""
     serving = [*said(load), *said(choice, SHARED), *(["--budget-usd-per-hour"] if budget is not None else [])]
@@ -30,6 +32,7 @@ def plan_training(
     from cardwise.planning import facade
 
     lang = check_language(form.lang)
+    files_too = wanted(files)
     own = {item.name: getattr(training, item.name) for item in fields(training) if item.name != "train"}
     own["offload"] = own.pop("offload_states")
     costs = {item.name: getattr(money, item.name) for item in fields(money)}
@@ -45,10 +48,17 @@ def plan_training(
         configs=sources.configs,
         online=sources.online,
     )
+    if files_too:
+        write_training(answer, files, lang)
     if form.json:
         from cardwise.reports.training_records import training_record
 
         return write_json(training_record(answer))
     from cardwise.reports.training_text import training_text
 
-    write(training_text(answer, lang, width(), full))
+    drawn = ""
+    if chart:
+        from cardwise.reports.text_charts import training_pareto
+
+        drawn = f"\n{training_pareto(answer, lang, width())}"
+    write(training_text(answer, lang, width(), full) + drawn)

@@ -13,6 +13,9 @@ from cardwise.workload import Workload
 OPEN_API = ("tensorrt-llm", "lmdeploy", "tgi")
 """Engines without a bench of their own that speaks to a server, but with the interface that vLLM's speaks."""
 PORTS = {"tensorrt-llm": 8000, "lmdeploy": 23333, "tgi": 3000}
+"""Where a server listens that is not told where."""
+FIRST_PORT = 8000
+"""Where the first of several copies listens."""
 
 
 def check_command(engine: str, model: str, layout: Layout, budget: MemoryBudget, workload: Workload, copies: int) -> str:
@@ -36,7 +39,7 @@ def check_command(engine: str, model: str, layout: Layout, budget: MemoryBudget,
         return lines(
             "python -m sglang.bench_serving --backend sglang", f"--model {name}", "--dataset-name random-ids",
             f"--random-input-len {_input(workload)} --random-output-len {_output(workload)} --random-range-ratio 1",
-            *pace(workload, copies),
+            *pace(workload, copies), f"--port {FIRST_PORT}" if copies > 1 else "",
         )  # fmt: skip
     if engine == "vllm" and workload.load in ("offline", "batch"):
         kind, count = (
@@ -49,7 +52,8 @@ def check_command(engine: str, model: str, layout: Layout, budget: MemoryBudget,
             f"vllm bench {kind}", f"--model {name} {split}", f"--input-len {_input(workload)} --output-len {_output(workload)}", count
         )
     if engine == "vllm" or engine in OPEN_API:
-        where = [f"--base-url http://localhost:{PORTS[engine]}"] if engine in PORTS else []
+        port = FIRST_PORT if copies > 1 else PORTS.get(engine)
+        where = [f"--base-url http://localhost:{port}"] if engine in PORTS else []
         return lines(
             "vllm bench serve --backend openai", *where, f"--model {name}", "--dataset-name random --ignore-eos",
             f"--random-input-len {_input(workload)} --random-output-len {_output(workload)}", *pace(workload, copies),

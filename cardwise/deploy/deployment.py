@@ -7,7 +7,7 @@ import shlex
 from cardwise.budget import MemoryBudget
 from cardwise.catalogue.engines import EngineInfo, engine_info
 from cardwise.catalogue.formats import weight_format
-from cardwise.deploy.check import check_command
+from cardwise.deploy.check import FIRST_PORT, check_command
 from cardwise.deployment import Deployment
 from cardwise.layout import Layout
 from cardwise.model import Architecture
@@ -18,7 +18,12 @@ SERVED = ("vllm", "sglang", "tensorrt-llm", "llama.cpp", "ik_llama.cpp", "mlx", 
 ONLINE = {("vllm", "fp8"): "fp8", ("sglang", "fp8"): "fp8"}
 """Formats to which an engine quantises a 16-bit checkpoint as it loads it."""
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
-CACHE_NAMES = {("sglang", "fp8"): "fp8_e4m3", ("sglang", "nvfp4"): "fp4_e2m1", ("llama.cpp", "fp16"): "f16", ("llama.cpp", "fp32"): "f32"}
+CACHE_NAMES = {
+    ("vllm", "int8"): "int8_per_token_head",
+    ("sglang", "fp8"): "fp8_e4m3",
+    ("llama.cpp", "fp16"): "f16",
+    ("llama.cpp", "fp32"): "f32",
+}
 """Cache formats that an engine names otherwise than the catalogue."""
 CACHE_ENGINES = ("vllm", "sglang", "llama.cpp")
 """Engines that take the format of the cache on their command line."""
@@ -86,7 +91,7 @@ def parallel(architecture: Architecture, layout: Layout, info: EngineInfo) -> li
         tensor, data = layout.attention_tensor_parallel, layout.data_parallel
     if layout.data_parallel > 1 and info.name == "sglang":
         data = layout.data_parallel
-        found.append("--enable-dp-attention")
+        found.append("--enable-dp-attention")  # --attn-dp-size N replaces it from 0.5.23 on, which takes both; older ones lack it
     for name, degree in (("tensor_parallel", tensor), ("pipeline_parallel", layout.pipeline_parallel), ("data_parallel", data)):
         if degree > 1 and name in flags:
             found.append(f"{flags[name]} {degree}")
@@ -138,7 +143,7 @@ def process(command: str, options: list[str], layout: Layout, info: EngineInfo, 
     first = index * layout.cards_per_replica
     seen = ",".join(str(first + card) for card in range(layout.cards_per_replica))
     named = f"{VISIBLE[vendor]}={seen} " if vendor in VISIBLE else ""
-    return joined(f"{named}{command}", [*options, f"--port {8000 + index}"])
+    return joined(f"{named}{command}", [*options, f"{info.arguments.get('port', '--port')} {FIRST_PORT + index}"])
 
 
 def joined(command: str, options: list[str]) -> str:

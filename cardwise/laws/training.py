@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from cardwise.laws.operators import attention_flops
 from cardwise.model import Architecture, LatentCache, Layer, StateCache
@@ -104,6 +105,7 @@ def bubble(stages: int, micro_batches: int, interleave: int = 1) -> float:
     return (stages - 1) / (interleave * micro_batches)
 
 
+@lru_cache(maxsize=1024)
 def imbalance(layers: int, stages: int, head_layers: float) -> float:
     """Work of the slowest pipeline stage relative to the mean: stages hold whole layers, and the last one the head, worth `head_layers`.
 

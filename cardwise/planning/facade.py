@@ -80,12 +80,14 @@ def explain_run(model: str, cards: str, **options: Unpack[RunOptions]) -> RunExp
     return explained(run_question(model, cards, **options))
 
 
-def plan_training(model: str, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingAnswer:
+def plan_training(
+    model: str | Architecture, cards: str | None = None, progress: Progress | None = None, **options: Unpack[TrainingOptions]
+) -> TrainingAnswer:
     """Which of `cards` train `model`, in which layout, how fast, in how many days, at what cost. Raises CardwiseError."""
     from cardwise.planning.training import plan_training as planned
     from cardwise.planning.training_asking import training_question
 
-    return planned(training_question(model, cards, **options))
+    return planned(training_question(model, cards, **options), progress)
 
 
 def explain(model: str | Architecture, cards: str, **options: Unpack[Options]) -> Explanation:

@@ -68,7 +68,7 @@ def _speeds() -> tuple[Row, ...]:
 def _speeds_near(generation: str) -> tuple[Row, ...]:
     """Measured rows of cards of the same generation; the others are a doubling farther at least."""
     alike = (other for other in accelerators().values() if other.generation == generation)
-    return tuple(_of_speed(evidence.rows_naming(name for other in alike for name in (other.name, *other.aliases))))
+    return tuple(_of_speed(evidence.rows_of(name for other in alike for name in (other.name, *other.aliases))))
 
 
 def _of_speed(rows: Iterable[Row]) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,8 @@ from cardwise.hardware import Accelerator
 from cardwise.laws import training as law
 from cardwise.laws.training_memory import state_bytes, trained_parameters
 from cardwise.planning.training_asking import TrainingQuestion
-from cardwise.planning.training_evaluate import evaluate, rate_of
-from cardwise.planning.training_layouts import Settled, counts, recipe_of, settled, split_reason
+from cardwise.planning.training_evaluate import evaluate, rated
+from cardwise.planning.training_layouts import Settled, counts, fitting, recipe_of, settled, split_reason, ways_of
 from cardwise.planning.training_nearest import nearest
 from cardwise.planning.training_verdict import card_verdicts, verdict, verdict_zh
 from cardwise.quantities import gib
@@ -28,19 +28,27 @@ MANY_CARDS = 12
 """Cards beyond which nothing is said of scaling."""
 
 
-def plan_training(question: TrainingQuestion) -> TrainingAnswer:
-    """The answer: options that run, refusals with reasons, scaling over more cards, a verdict for every card."""
+def plan_training(question: TrainingQuestion, progress: Callable[[int, int], None] | None = None) -> TrainingAnswer:
+    """The answer: options that run, refusals with reasons, scaling over more cards, a verdict for every card.
+
+    `progress` gets cards done and cards in all.
+    """
     options: list[TrainingOption] = []
     refusals: list[Refusal] = []
-    for asked, card in question.cards:
+    held: dict[str, int] = {}
+    for done, (asked, card) in enumerate(question.cards, 1):
         try:
             found, refused = options_of(question, card, asked)
         except CardwiseError as error:  # a card that lacks the arithmetic, or of which a needed fact is missing
             reason, fix = (error.reason, error.fix) if isinstance(error, CannotRun) else (error.message, "")
             found, refused = [], [Refusal(card.name, asked or 1, question.precision, "", reason, fix)]
+        if asked is None and found:
+            held[card.name] = found[0].layout.cards
         options += found
         refusals += refused
-    return answered(question, options, refusals)
+        if progress is not None:
+            progress(done, len(question.cards))
+    return answered(question, options, refusals, held)
 
 
 def options_of(question: TrainingQuestion, card: Accelerator, asked: int | None) -> tuple[list[TrainingOption], list[Refusal]]:
@@ -49,26 +57,26 @@ def options_of(question: TrainingQuestion, card: Accelerator, asked: int | None)
     if question.precision == "fp8" and "fp8" not in card.peaks:
         raise CannotRun(f"{card.name} has no fp8 arithmetic", "take --precision bf16")
     refusals: list[Refusal] = []
-    tried: list[Settled] = []
+    tried = 0
     for count in (asked,) if asked is not None else counts(card, question):
-        made = list(settled(question, card, count))
-        fitting = [one for one in made if one.memory.fits]
-        if fitting:
+        found = list(fitting(question, card, count))
+        if found:
             refusals += [short_of(question, card, tried)] if tried else []
-            return fastest(question, card, fitting), refusals
-        tried = made or tried
-        if not made:
+            return fastest(question, card, found), refusals
+        if ways_of(question, card, count):
+            tried = count
+        else:
             refusals = [invalid(question, card, count)]
     if not tried:
         return [], refusals
     return [], [short_of(question, card, tried)]
 
 
-def fastest(question: TrainingQuestion, card: Accelerator, fitting: Iterable[Settled]) -> list[TrainingOption]:
+def fastest(question: TrainingQuestion, card: Accelerator, held: Sequence[Settled]) -> list[TrainingOption]:
     """The fastest layout of every split (data, tensor, pipeline, ZeRO), the first few."""
     best: dict[tuple[int, ...], tuple[float, Settled]] = {}
-    for one in fitting:
-        layout, rate = one.layout, rate_of(question, card, one)
+    for rate, one in rated(question, card, held):
+        layout = one.layout
         key = (layout.data_parallel, layout.tensor_parallel, layout.pipeline_parallel, layout.zero)
         if key not in best or rate > best[key][0]:
             best[key] = (rate, one)
@@ -80,7 +88,7 @@ def fastest(question: TrainingQuestion, card: Accelerator, fitting: Iterable[Set
 def invalid(question: TrainingQuestion, card: Accelerator, count: int) -> Refusal:
     """Why a count has no layout at all."""
     tensor, stages = question.tensor_parallel or 1, question.pipeline_parallel or 1
-    refused = split_reason(question, node(card), tensor, stages)
+    refused = split_reason(question, node(card).cards, tensor, stages)
     if refused is not None:
         return Refusal(card.name, count, question.precision, "", refused.reason, refused.fix)
     if count % (tensor * stages):
@@ -93,9 +101,9 @@ def invalid(question: TrainingQuestion, card: Accelerator, count: int) -> Refusa
                    f"take a multiple of {replicas * (question.micro_batch or 1):,}")  # fmt: skip
 
 
-def short_of(question: TrainingQuestion, card: Accelerator, tried: Iterable[Settled]) -> Refusal:
+def short_of(question: TrainingQuestion, card: Accelerator, count: int) -> Refusal:
     """The layout that is nearest to fitting, what is missing, and the nearest change that fits."""
-    nearest = min(tried, key=lambda one: one.memory.shortfall_bytes)
+    nearest = min(settled(question, card, count), key=lambda one: one.memory.shortfall_bytes)
     memory, layout = nearest.memory, nearest.layout
     states = memory.weights + memory.gradients + memory.optimizer
     reason = (
@@ -132,7 +140,7 @@ def fix_of(question: TrainingQuestion, card: Accelerator, count: int) -> str:
 
 
 def holds(question: TrainingQuestion, card: Accelerator, count: int) -> bool:
-    return any(one.memory.fits for one in settled(question, card, count))
+    return any(True for _ in fitting(question, card, count))
 
 
 def fewest_of(question: TrainingQuestion, card: Accelerator) -> int | None:
@@ -148,10 +156,10 @@ def grown(question: TrainingQuestion, option: TrainingOption, card: Accelerator)
     found: list[Scaling] = []
     for times in GROWTH:
         count = option.layout.cards * times
-        fitting = [one for one in settled(question, card, count) if one.memory.fits] if count <= 16_384 else []
-        if not fitting:
+        held = list(fitting(question, card, count)) if count <= 16_384 else []
+        if not held:
             continue
-        best = option if times == 1 else evaluate(question, card, max(fitting, key=lambda one: rate_of(question, card, one)))
+        best = option if times == 1 else evaluate(question, card, max(rated(question, card, held), key=lambda pair: pair[0])[1])
         each = best.tokens_per_s.likely / count
         first = found[0].tokens_per_s / found[0].cards if found else each
         rent = best.cost.rent_usd
@@ -169,8 +177,8 @@ def grown(question: TrainingQuestion, option: TrainingOption, card: Accelerator)
     return found
 
 
-def answered(question: TrainingQuestion, options: list[TrainingOption], refusals: list[Refusal]) -> TrainingAnswer:
-    """Rankings, scaling of the best layout of each card, verdicts."""
+def answered(question: TrainingQuestion, options: list[TrainingOption], refusals: list[Refusal], held: Mapping[str, int]) -> TrainingAnswer:
+    """Rankings, scaling of the best layout of each card, verdicts. `held`: the fewest cards that hold the model, where they are known."""
 
     def rank(key: Callable[[TrainingOption], Any]) -> tuple[int, ...]:
         return tuple(sorted(range(len(options)), key=lambda index: key(options[index])))
@@ -214,6 +222,6 @@ def answered(question: TrainingQuestion, options: list[TrainingOption], refusals
         notes=question.notes,
         assumptions=question.assumptions,
     )
-    fewest = {card.name: fewest_of(question, card) for _, card in question.cards}
+    fewest = {card.name: held.get(card.name) or fewest_of(question, card) for _, card in question.cards}
     made = replace(made, verdicts=card_verdicts(question, made, fewest))
     return replace(made, verdict=verdict(made), verdict_zh=verdict_zh(made))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Unpack, cast
 
 from cardwise.catalogue.accelerators import parse_cards
 from cardwise.catalogue.links import SAID as LINKS
-from cardwise.catalogue.training import framework, optimizer, optimizer_names, training_facts
+from cardwise.catalogue.training import OTHER, Framework, framework, framework_names, optimizer, optimizer_names, training_facts
 from cardwise.economics import CostAssumptions
 from cardwise.errors import BadInput
 from cardwise.hardware import Accelerator
@@ -54,10 +54,13 @@ class TrainingOptions(SharedOptions, total=False):
 
 @dataclass(frozen=True, slots=True)
 class TrainingQuestion:
-    """What is asked, checked. None: free to choose. `count` of a card None: find the smallest that holds the model."""
+    """What is asked, checked. None: free to choose. `count` of a card None: find the smallest that holds the model.
+
+    What layouts are made of is kept by question (planning/training_layouts.py), so it has a hash.
+    """
 
     architecture: Architecture
-    cards: tuple[tuple[int | None, Accelerator], ...]
+    cards: tuple[tuple[int | None, Accelerator], ...] = field(hash=False)
     tokens: float
     method: Method
     optimizer: Optimizer
@@ -65,7 +68,7 @@ class TrainingQuestion:
     kernels: Kernels
     sequence: int
     step_tokens: float
-    assumptions: CostAssumptions
+    assumptions: CostAssumptions = field(hash=False)
     zero: int | None = None
     recompute: Recompute | None = None
     global_batch: int | None = None
@@ -80,7 +83,7 @@ class TrainingQuestion:
     notes: tuple[str, ...] = ()
 
 
-def training_question(model: str, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingQuestion:
+def training_question(model: str | Architecture, cards: str | None = None, **options: Unpack[TrainingOptions]) -> TrainingQuestion:
     """What is asked, checked. Raises CardwiseError in one line."""
     defaults = training_facts()["defaults"]
     method = cast(Method, _one_of("method", options.get("method") or "full", METHODS))
@@ -110,7 +113,7 @@ def training_question(model: str, cards: str | None = None, **options: Unpack[Tr
     tokens = parse_tokens(options.get("tokens") or str(defaults["tokens"]))
     recompute = None if again in (None, "", "auto") else cast(Recompute, _one_of("recompute", again or "", RECOMPUTES))
     costs = {key: options.get(key) for key in ("electricity", "pue", "years", "utilization", "cny")}
-    found = read_model(model, options.get("configs"), options.get("online", False))
+    found = model if isinstance(model, Architecture) else read_model(model, options.get("configs"), options.get("online", False))
     small = method != "full" or found.parameters < SMALL_MODEL
     step_tokens = float(defaults["smallest_step_tokens" if small else "step_tokens"])
     return TrainingQuestion(
@@ -120,7 +123,7 @@ def training_question(model: str, cards: str | None = None, **options: Unpack[Tr
         method=method,
         optimizer=optimizer(name),
         precision=precision,
-        kernels=framework(options.get("framework") or "other").kernels,
+        kernels=_framework(options.get("framework") or "").kernels,
         sequence=sequence,
         step_tokens=step_tokens if batch is None else float(batch * sequence),
         assumptions=assumptions(**costs),  # type: ignore[arg-type]
@@ -153,6 +156,13 @@ def parse_tokens(text: str) -> float:
     if not 1 <= value <= MOST_TOKENS:
         raise BadInput(f"tokens is {text[:40]!r}; give a number from 1 to 1e18, or one such as 300B or 15T")
     return value
+
+
+def _framework(name: str) -> Framework:
+    found = framework(name or OTHER)
+    if name and found.name == OTHER != name.strip().lower():
+        raise BadInput(f"engine is {name[:40]!r}; training knows {', '.join(framework_names())}; leave it out for a compiled PyTorch stack")
+    return found
 
 
 def _one_of(name: str, word: str, known: tuple[str, ...]) -> str:

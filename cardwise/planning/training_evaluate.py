@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cardwise.answer import Basis, Estimate
 from cardwise.calibration.training_cases import machines_of
 from cardwise.calibration.training_intervals import interval, knowledge, widths
@@ -12,7 +14,8 @@ from cardwise.hardware import Accelerator
 from cardwise.laws import training as law
 from cardwise.laws.cost import bought_hour
 from cardwise.laws.training_memory import trained_parameters
-from cardwise.passes.training import TrainingStep
+from cardwise.laws.work import Operator
+from cardwise.passes.training import Machines, TrainingStep
 from cardwise.planning.costs import BUY_KINDS, card_rent, source_text
 from cardwise.planning.training_asking import TrainingQuestion
 from cardwise.planning.training_layouts import Settled
@@ -32,21 +35,24 @@ TEXTS = {
 }
 
 
-def step_of(question: TrainingQuestion, card: Accelerator, one: Settled) -> TrainingStep:
+def step_of(question: TrainingQuestion, card: Accelerator, one: Settled, machines: Machines | None = None) -> TrainingStep:
+    """The step of a layout. `machines`: where the cards stand, if the caller has it at hand."""
     layout = one.layout
-    machines = machines_of(card, layout.cards, question.link)
-    return TrainingStep(question.architecture, one.recipe, layout, card, machines, training_efficiency(card, question.kernels))
+    found = machines or machines_of(card, layout.cards, question.link)
+    return TrainingStep(question.architecture, one.recipe, layout, card, found, training_efficiency(card, question.kernels))
 
 
-def rate_of(question: TrainingQuestion, card: Accelerator, one: Settled) -> float:
-    """Tokens/s of all cards: what layouts of one count are ranked by."""
-    return step_of(question, card, one).tokens_per_s_per_card() * one.layout.cards
+def rated(question: TrainingQuestion, card: Accelerator, fitting: Sequence[Settled]) -> list[tuple[float, Settled]]:
+    """Layouts of one count with their tokens/s of all cards, which is what they are ranked by."""
+    machines = machines_of(card, fitting[0].layout.cards, question.link) if fitting else None
+    return [(step_of(question, card, one, machines).tokens_per_s_per_card() * one.layout.cards, one) for one in fitting]
 
 
 def evaluate(question: TrainingQuestion, card: Accelerator, one: Settled) -> TrainingOption:
     """Everything that is said of one layout."""
     step, layout = step_of(question, card, one), one.layout
-    operators, seconds = step.operators(), step.seconds()
+    operators = step.operators()
+    seconds = sum(float(operator.seconds) for operator in operators)
     rate = step.step_tokens / seconds
     whole = interval(rate, card)
     breaks = failures(card)
@@ -69,12 +75,13 @@ def evaluate(question: TrainingQuestion, card: Accelerator, one: Settled) -> Tra
         link=wire,
         memory=one.memory,
         operators=tuple((operator.group, float(operator.seconds)) for operator in operators),
+        bounds=tuple(map(limit_of, operators)),
         step_s=whole.inverse().scaled(step.step_tokens),
         tokens_per_s=whole,
         tokens_per_s_per_card=whole.scaled(1 / layout.cards),
         mfu=rate / layout.cards * a_token * needed,
         hfu=rate / layout.cards * a_token * done,
-        bound=bound_of(step),
+        bound=bound_of(operators),
         failure_s=between,
         lost_share=lost,
         days=days,
@@ -83,12 +90,17 @@ def evaluate(question: TrainingQuestion, card: Accelerator, one: Settled) -> Tra
     )
 
 
-def bound_of(step: TrainingStep) -> str:
-    """compute, bandwidth, link, bubble or host: each operator's seconds go to what it waits for, and the largest sum binds."""
+def limit_of(operator: Operator) -> str:
+    """What an operator waits for: compute, bandwidth, link, bubble or host."""
+    own = "compute" if operator.compute_seconds >= operator.memory_seconds else "bandwidth"
+    return LIMITS.get(operator.group, own)
+
+
+def bound_of(operators: Sequence[Operator]) -> str:
+    """Each operator's seconds go to what it waits for, and the largest sum binds."""
     totals: dict[str, float] = {}
-    for operator in step.operators():
-        own = "compute" if operator.compute_seconds >= operator.memory_seconds else "bandwidth"
-        name = LIMITS.get(operator.group, own)
+    for operator in operators:
+        name = limit_of(operator)
         totals[name] = totals.get(name, 0.0) + float(operator.seconds)
     return max(totals, key=lambda name: totals[name])
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 
-from cardwise.catalogue.links import Node, host_bytes_per_s, node
+from cardwise.catalogue.links import host_bytes_per_s, node
+from cardwise.catalogue.load import forgets
 from cardwise.catalogue.training import memory_rules, training_facts
 from cardwise.hardware import Accelerator
 from cardwise.laws.memory_layout import heads_reason
-from cardwise.laws.training_choice import first_fitting
+from cardwise.laws.training_choice import choices
+from cardwise.laws.training_memory import training_memory
 from cardwise.planning.training_asking import TrainingQuestion
-from cardwise.training import Offload, Recipe, TrainingLayout, TrainingMemory
+from cardwise.training import Offload, Recipe, Recompute, TrainingLayout, TrainingMemory
 
 MICRO_BATCHES = (8, 4, 2, 1)
 MOST_PIECES = 4
 MACHINES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 2048)
+ROUNDING = 1 + 1e-9
+"""What sums of bytes in another order may differ by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,16 @@ class Settled:
     layout: TrainingLayout
     recipe: Recipe
     memory: TrainingMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A split with its micro-batches, whatever the card. `needs`: recomputation and offload from the fastest to the leanest, and the bytes
+    that each takes of a card besides the share that is lost to fragments."""
+
+    layout: TrainingLayout
+    recipe: Recipe
+    needs: tuple[tuple[Recompute, Offload, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +74,30 @@ def recipe_of(question: TrainingQuestion, global_batch: int) -> Recipe:
     )
 
 
-def splits(question: TrainingQuestion, card: Accelerator, count: int) -> Iterator[tuple[int, int, int]]:
+def splits(question: TrainingQuestion, machine_cards: int, count: int) -> Iterator[tuple[int, int, int]]:
     """(data, tensor, pipeline): tensor parallel inside one machine, heads divisible, no more stages than layers."""
-    machine = node(card)
-    for tensor in range(1, min(count, machine.cards) + 1):
-        if count % tensor or machine.cards % tensor or split_reason(question, machine, tensor, 1) is not None:
+    for tensor in range(1, min(count, machine_cards) + 1):
+        if count % tensor or machine_cards % tensor or split_reason(question, machine_cards, tensor, 1) is not None:
             continue
         if question.tensor_parallel not in (None, tensor):
             continue
         for stages in range(1, min(count // tensor, question.architecture.layer_count) + 1):
             if (count // tensor) % stages or question.pipeline_parallel not in (None, stages):
                 continue
-            if stages > 1 and count < machine.cards and not machine.cards % count and tensor > 1 and question.pipeline_parallel is None:
+            if stages > 1 and count < machine_cards and not machine_cards % count and tensor > 1 and question.pipeline_parallel is None:
                 continue  # inside a part of one machine a pipeline of tensor groups wins nothing
             yield count // tensor // stages, tensor, stages
 
 
-def split_reason(question: TrainingQuestion, machine: Node, tensor: int, stages: int) -> Refused | None:
+def split_reason(question: TrainingQuestion, machine_cards: int, tensor: int, stages: int) -> Refused | None:
     """Why no framework splits the model so."""
     model = question.architecture
-    if tensor > machine.cards:
-        reason = f"tensor parallel {tensor} spans machines; a machine holds {machine.cards} of these cards"
-        return Refused(reason, f"take tensor parallel {machine.cards} or less, and pipeline or data parallel between machines")
+    if tensor > machine_cards:
+        reason = f"tensor parallel {tensor} spans machines; a machine holds {machine_cards} of these cards"
+        return Refused(reason, f"take tensor parallel {machine_cards} or less, and pipeline or data parallel between machines")
     heads = heads_reason(model, tensor)
     if heads:
-        good = ", ".join(str(degree) for degree in range(1, machine.cards + 1) if heads_reason(model, degree) is None)
+        good = ", ".join(str(degree) for degree in range(1, machine_cards + 1) if heads_reason(model, degree) is None)
         return Refused(f"tensor parallel {tensor}: {heads}", f"valid degrees are {good}")
     if stages > model.layer_count:
         return Refused(f"pipeline of {stages} stages for {model.layer_count} layers", f"at most {model.layer_count}")
@@ -101,19 +115,53 @@ def zeros(question: TrainingQuestion, data: int, stages: int) -> tuple[int, ...]
 
 
 def settled(question: TrainingQuestion, card: Accelerator, count: int) -> Iterator[Settled]:
-    """Every split with every micro-batch, with the least recomputation that fits; those that do not fit come with their memory."""
-    rules = memory_rules()
-    offloads: tuple[Offload | None, ...] = ("none", None) if question.offload and host_bytes_per_s(card) else ("none",)
-    for data, tensor, stages in splits(question, card, count):
+    """Every split with every micro-batch, with the least recomputation that fits; those that do not fit come with their leanest memory."""
+    for way in ways_of(question, card, count):
+        again, off, _ = way.needs[-1]
+        yield fitted(question, card, way) or on_card(question, card, way, again, off)
+
+
+def fitting(question: TrainingQuestion, card: Accelerator, count: int) -> Iterator[Settled]:
+    """Those of them that fit."""
+    return (found for way in ways_of(question, card, count) if (found := fitted(question, card, way)) is not None)
+
+
+def fitted(question: TrainingQuestion, card: Accelerator, way: Way) -> Settled | None:
+    """With the least recomputation and offload that fits. Only what may fit is summed up part by part."""
+    room = card.usable_bytes * (1 - memory_rules().slack_share) * ROUNDING
+    made = (on_card(question, card, way, again, off) for again, off, needed in way.needs if needed <= room)
+    return next((one for one in made if one.memory.fits), None)
+
+
+def on_card(question: TrainingQuestion, card: Accelerator, way: Way, recompute: Recompute, offload: Offload) -> Settled:
+    layout = replace(way.layout, accelerator=card.name, recompute=recompute, offload=offload)
+    return Settled(layout, way.recipe, training_memory(question.architecture, way.recipe, layout, card.usable_bytes, memory_rules()))
+
+
+def ways_of(question: TrainingQuestion, card: Accelerator, count: int) -> tuple[Way, ...]:
+    return ways(question, node(card).cards, question.offload and bool(host_bytes_per_s(card)), count)
+
+
+@lru_cache(maxsize=512)
+def ways(question: TrainingQuestion, machine_cards: int, offloads: bool, count: int) -> tuple[Way, ...]:
+    """Every split with every micro-batch on `count` cards of a machine size: one search for all cards that stand so."""
+    rules, found = memory_rules(), []
+    allowed: tuple[Offload | None, ...] = ("none", None) if offloads else ("none",)
+    for data, tensor, stages in splits(question, machine_cards, count):
         for micro in (question.micro_batch,) if question.micro_batch else MICRO_BATCHES:
             share = accumulation(question, data, micro)
             if share is None:
                 continue
             recipe = recipe_of(question, share * data * micro)
-            for zero, off, pieces in product(zeros(question, data, stages), offloads, interleaves(question, stages, share)):
-                layout = TrainingLayout(card.name, data, tensor, stages, zero, micro, share, interleave=pieces)
-                chosen = first_fitting(question.architecture, recipe, layout, card.usable_bytes, rules, question.recompute, off)
-                yield Settled(chosen[0], recipe, chosen[1])
+            for zero, off, pieces in product(zeros(question, data, stages), allowed, interleaves(question, stages, share)):
+                layout = TrainingLayout("", data, tensor, stages, zero, micro, share, interleave=pieces)
+                tried = (replace(layout, recompute=a, offload=o) for a, o in choices(question.recompute, off, question.kernels))
+                memories = ((one, training_memory(question.architecture, recipe, one, 0.0, rules)) for one in tried)
+                found.append(Way(layout, recipe, tuple((one.recompute, one.offload, memory.used) for one, memory in memories)))
+    return tuple(found)
+
+
+forgets(ways.cache_clear)
 
 
 def interleaves(question: TrainingQuestion, stages: int, micro_batches: int) -> tuple[int, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cardwise.answer import Refusal
+from cardwise.catalogue.links import node
+from cardwise.hardware import Accelerator
 from cardwise.planning.training_asking import TrainingQuestion
 from cardwise.quantities import GIB, significant
 from cardwise.training_answer import CardVerdict, TrainingAnswer, TrainingOption
@@ -38,8 +40,11 @@ def card_verdicts(question: TrainingQuestion, answer: TrainingAnswer, fewest: Ma
             short = refusal is not None and refusal.shortfall_bytes is not None
             found.append(CardVerdict(card.name, False, fewest[card.name], f"memory: {why}" if short else why, short_zh(refusal)))
             continue
-        reason, chinese = why_of(answer, option, card.usable_bytes)
+        reason, chinese = why_of(answer, option, card)
         trains = option.days.likely <= LONG_DAYS
+        if not trains:
+            reason = f"it takes {days_text(option.days.likely)}; {reason}"
+            chinese = f"需要 {days_zh(option.days.likely)}；{chinese}"
         found.append(CardVerdict(card.name, trains, fewest[card.name], reason, chinese))
     return tuple(dict.fromkeys(found))
 
@@ -51,11 +56,11 @@ def short_zh(refusal: Refusal | None) -> str:
     return f"显存：{refusal.cards:,} 张每卡还差 {refusal.shortfall_bytes / GIB:,.1f} GiB"
 
 
-def why_of(answer: TrainingAnswer, option: TrainingOption, usable_bytes: float) -> tuple[str, str]:
+def why_of(answer: TrainingAnswer, option: TrainingOption, card: Accelerator) -> tuple[str, str]:
     """What limits a card's best layout: how far its memory goes, what its link takes, what its units reach."""
     share, memory, layout = link_share(option), option.memory, option.layout
     a_parameter = answer.state_bytes / answer.parameters
-    least = answer.state_bytes / usable_bytes
+    least = answer.state_bytes / card.usable_bytes
     states = (
         f"memory: {significant(a_parameter)} bytes a parameter are {significant(answer.state_bytes / GIB)} GiB, {least:.1f} cards full,"
         f" and {memory.activations / GIB:.1f} GiB of activations a card besides"
@@ -65,7 +70,7 @@ def why_of(answer: TrainingAnswer, option: TrainingOption, usable_bytes: float) 
         f"另加每卡 {memory.activations / GIB:.1f} GiB 激活"
     )
     rest = f"{option.mfu:.0%} of the peak, {share:.0%} of the step on the link ({option.link})"
-    rest_zh = f"算力利用率 {option.mfu:.0%}，链路占 {share:.0%}（{option.link.partition(',')[0]}）"
+    rest_zh = f"算力利用率 {option.mfu:.0%}，链路占 {share:.0%}（{link_zh(option, card)}）"
     if share >= NOTABLE_LINK:
         return f"the link binds: {rest}; {states}", f"瓶颈是链路：{rest_zh}；{states_zh}"
     if layout.recompute == "full" or layout.offload != "none":
@@ -73,6 +78,13 @@ def why_of(answer: TrainingAnswer, option: TrainingOption, usable_bytes: float) 
         how_zh = "再算一遍前向" if layout.recompute == "full" else "状态放在主机内存"
         return f"memory binds, it takes {how}: {rest}; {states}", f"瓶颈是显存，需要{how_zh}：{rest_zh}；{states_zh}"
     return f"{option.bound} binds: {rest}; {states}", f"瓶颈是{BOUNDS_ZH[option.bound]}：{rest_zh}；{states_zh}"
+
+
+def link_zh(option: TrainingOption, card: Accelerator) -> str:
+    """What the cards of an option talk over: inside a machine, and between machines where there are several."""
+    machine, count = node(card), option.layout.cards
+    inside = option.link.partition(";")[0].partition(",")[0].replace("one card", "单卡")
+    return f"{inside}，机间每卡 {machine.network_bytes_per_s / 1e9:.3g} GB/s" if count > machine.cards else inside
 
 
 BOUNDS_ZH = {"compute": "算力", "bandwidth": "显存带宽", "link": "链路", "bubble": "流水线空泡", "host": "主机"}

@@ -10,16 +10,19 @@ catalogue is an English template and its translation: `{name}` stands for a valu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
 NUMBER = r"-?\d(?:[\d,.]*\d)?(?:e[+-]?\d+)?"
-FITS = {"": ".+?", "said": ".+?", "list": ".+?", "word": r"\S+?", "number": NUMBER, "size": rf"{NUMBER}(?: [KMGT]i?B)?"}
-"""What a value of each kind looks like, in the notation that browsers share."""
+FITS = {"word": r"\S+", "number": NUMBER, "size": rf"{NUMBER}(?: [KMGT]i?B)?"}
+"""What a value of a kind looks like, in the notation that browsers share; the other kinds are any text."""
+LONGEST, MOST_MARKS = 2000, 20
+"""Characters, and places where a text may be cut in two: what is longer or more broken holds a person's own text, and stays as it is."""
 AND = {", ": "、", " and ": "和", " or ": "或"}
 BETWEEN = re.compile("(, | and | or )")
+Values = tuple[str, ...]
 COLON, SEMICOLON = (": ", "："), ("; ", "；")
 
 
@@ -33,27 +36,39 @@ class Sentence:
     translated: str
 
     @property
-    def pattern(self) -> str:
-        parts = [re.escape(self.pieces[0])]
-        for kind, piece in zip(self.kinds, self.pieces[1:], strict=True):
-            parts += [f"({FITS[kind]})", re.escape(piece)]
-        return f"^{''.join(parts)}$"
-
-    @property
     def own(self) -> int:
         """Letters of its own: the more, the more it says."""
         return sum(map(len, self.pieces)) + sum(bool(kind) for kind in self.kinds)
 
-    def values(self, text: str) -> tuple[str, ...] | None:
-        if not text.startswith(self.pieces[0]) or not all(piece in text for piece in self.pieces):
+    def values(self, text: str) -> Values | None:
+        """Its values in a text, each as short as can be, from left to right; None where it does not fit."""
+        first, *others = self.pieces
+        if not (text.startswith(first) and text.endswith(others[-1]) and all(piece in text for piece in others)):
             return None
-        found = _compiled(self.pattern).match(text)
-        return None if found is None else found.groups()
+        return _values(text, len(first), tuple(zip(self.kinds, others, strict=True)), set())
 
 
-@lru_cache(maxsize=2048)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.DOTALL)
+def _values(text: str, at: int, parts: tuple[tuple[str, str], ...], failed: set[tuple[int, int]]) -> Values | None:
+    """Values from a place on. `parts`: kinds, and what stands behind them. `failed`: what was tried in vain; nothing is tried twice."""
+    if not parts:
+        return ()
+    if (len(parts), at) in failed:
+        return None
+    (kind, piece), *others = parts
+    for end in _places(text, piece, at + 1) if others else (len(text) - len(piece),):
+        value = text[at:end]
+        if value and (kind not in FITS or re.fullmatch(FITS[kind], value)):
+            found = _values(text, end + len(piece), tuple(others), failed)
+            if found is not None:
+                return (value, *found)
+    failed.add((len(parts), at))
+    return None
+
+
+def _places(text: str, piece: str, start: int = 0) -> Iterator[int]:
+    while (start := text.find(piece, start)) >= 0:
+        yield start
+        start += 1
 
 
 def sentence(template: str, translated: str) -> Sentence:
@@ -70,11 +85,14 @@ class Sentences:
         made = [sentence(template, translated) for template, translated in entries]
         self.fixed: Mapping[str, str] = {one.pieces[0]: one.translated for one in made if not one.names}
         self.open = sorted((one for one in made if one.names), key=lambda one: (-one.own, one.pieces))
-        self.known = lru_cache(maxsize=4096)(self._known)
+        self._kept = lru_cache(maxsize=4096)(self._known)
 
     def said(self, text: str) -> str:
         """The text in this language; one that is not in the catalogue as it is."""
         return self.known(text) or text
+
+    def known(self, text: str) -> str | None:
+        return self._kept(text) if len(text) <= LONGEST else None
 
     def _known(self, text: str) -> str | None:
         if text in self.fixed:
@@ -83,6 +101,8 @@ class Sentences:
             values = one.values(text)
             if values is not None:
                 return self._filled(one, values)
+        if sum(text.count(mark) for mark, _ in (COLON, SEMICOLON)) > MOST_MARKS:
+            return None
         return self._behind_a_place(text) or self._in_two(text)
 
     def _filled(self, one: Sentence, values: tuple[str, ...]) -> str:
@@ -113,7 +133,3 @@ class Sentences:
             if reason is not None and fix is not None:
                 return reason + translated + fix
         return None
-
-
-def _places(text: str, mark: str) -> list[int]:
-    return [found.start() for found in re.finditer(re.escape(mark), text)]

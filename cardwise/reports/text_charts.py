@@ -1,16 +1,20 @@
-"""Charts for the terminal: cost against speed of a plan, and what a simulation does over time. No package is needed for them."""
+"""Charts for the terminal: cost against speed of serving and of training, and a simulation over time. No package is needed for them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cardwise.answer import Answer, Estimate, Option
 from cardwise.planning.simulate import Simulated
 from cardwise.reports.canvas import Canvas, Scale
+from cardwise.reports.charts.frontier import frontier
 from cardwise.reports.log_ticks import log_ticks
 from cardwise.reports.plan_text import layout_name
 from cardwise.reports.table import wrapped
+from cardwise.reports.training_text import training_name
 from cardwise.reports.words import Words, words
+from cardwise.training_answer import TrainingAnswer
 
 SIGNS = "●■▲◆▼★◇○□△▽☆"
 """A sign for each card, the ones after them share the last."""
@@ -21,37 +25,72 @@ FAR = 8.0
 """Options farther than this from the front are left out, so that the picture keeps its scale."""
 
 
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An option in the picture. `cost`: in the language's currency. `front`: no other is both cheaper and faster; it has its name there."""
+
+    card: str
+    name: str
+    speed: Estimate
+    cost: float
+    front: bool
+
+
 def pareto(answer: Answer, lang: str = "en", width: int = 120) -> str:
     """Price of a million output tokens against tokens/s of a user, both logarithmic; lines are the intervals of the front."""
     say = words(lang)
-    found = [
-        (index, x, y) for index, option in enumerate(answer.options) if (x := stream(option, answer)) and (y := cost(option, answer, say))
+    points = [
+        Point(option.layout.accelerator, say.said(f"{layout_name(option, True)} {option.layout.weights}"), made, price, i in answer.pareto)
+        for i, option in enumerate(answer.options)
+        if (made := speed(option, answer)).likely and (price := cost(option, answer, say))
     ]
-    if not found:
+    x_title = say("chart_all_axis" if answer.workload.load == "offline" else "chart_stream_axis")
+    return against(points, x_title, "chart_cost_axis", say, width)
+
+
+def training_pareto(answer: TrainingAnswer, lang: str = "en", width: int = 120) -> str:
+    """Price of the run against tokens/s of all cards."""
+    say = words(lang)
+    rate = answer.assumptions.cny_per_usd if say.chinese else 1.0
+    paid = [(option, option.cost.paid[1].likely * rate) for option in answer.options if option.cost.paid]
+    front = frontier([{"index": i, "x": option.tokens_per_s.likely, "y": price} for i, (option, price) in enumerate(paid)], priced=True)
+    points = [
+        Point(option.layout.accelerator, training_name(option, say), option.tokens_per_s, price, i in front)
+        for i, (option, price) in enumerate(paid)
+    ]
+    return against(points, say("chart_train_rate_axis"), "chart_train_cost_axis", say, width)
+
+
+def against(points: Sequence[Point], x_title: str, y_key: str, say: Words, width: int) -> str:
+    """Cost against speed; nothing without points."""
+    if not points:
         return ""
-    front = [point for point in found if point[0] in answer.pareto]
-    shown = [p for p in found if all(near(p[axis], [f[axis] for f in front]) for axis in (1, 2))]
-    spans = [speed(answer.options[index], answer) for index, _, _ in front]
-    lows, highs = [span.low for span in spans], [span.high for span in spans]
-    xs, ys = [x for _, x, _ in shown] + lows + highs, [y for _, _, y in shown]
+    front = [point for point in points if point.front]
+    shown = [
+        point
+        for point in points
+        if near(point.speed.likely, [one.speed.likely for one in front]) and near(point.cost, [one.cost for one in front])
+    ]
+    xs = [point.speed.likely for point in shown] + [end for point in front for end in (point.speed.low, point.speed.high)]
+    ys = [point.cost for point in shown]
     columns = max(min(width, MOST) - LEFT, 20)
     canvas = Canvas(Scale(min(xs) * 0.95, max(xs) * 1.05, columns, True), Scale(min(ys) * 0.9, max(ys) * 1.1, HEIGHT, True))
-    cards = list(dict.fromkeys(answer.options[index].layout.accelerator for index, _, _ in [*front, *shown]))
+    cards = list(dict.fromkeys(point.card for point in (*front, *shown)))
     signs = {card: SIGNS[min(place, len(SIGNS) - 1)] for place, card in enumerate(cards)}
-    for index, x, y in (*(p for p in shown if p not in front), *front):
-        canvas.mark(x, y, signs[answer.options[index].layout.accelerator])
-    for (_, _, y), span in zip(front, spans, strict=True):
-        canvas.bar(y, span.low, span.high)
-    for index, x, y in front:
-        canvas.name(x, y, say.said(f"{layout_name(answer.options[index], True)} {answer.options[index].layout.weights}"))
+    for point in (*(one for one in shown if not one.front), *front):
+        canvas.mark(point.speed.likely, point.cost, signs[point.card])
+    for point in front:
+        canvas.bar(point.cost, point.speed.low, point.speed.high)
+    for point in front:
+        canvas.name(point.speed.likely, point.cost, point.name)
     drawn = canvas.text(
         log_ticks(canvas.across.low, canvas.across.high),
         log_ticks(canvas.up.low, canvas.up.high),
-        say("chart_all_axis" if answer.workload.load == "offline" else "chart_stream_axis"),
-        say("chart_cost_axis", sign="¥" if say.chinese else "$", how=""),
+        x_title,
+        say(y_key, sign="¥" if say.chinese else "$", how=""),
     )
     legend = "  ".join(f"{sign} {card}" for card, sign in signs.items())
-    left = len(found) - len(shown)
+    left = len(points) - len(shown)
     notes = [legend, say("chart_text_note"), *([say("chart_far_note", count=left)] if left else [])]
     return "\n".join([drawn, *(wrapped(note, width) for note in notes)]) + "\n"
 
@@ -60,10 +99,6 @@ def speed(option: Option, answer: Answer) -> Estimate:
     """Tokens/s of a user as an estimate; of all in an offline run."""
     performance = option.performance
     return performance.output_tokens_per_s if answer.workload.load == "offline" else performance.stream_tokens_per_s
-
-
-def stream(option: Option, answer: Answer) -> float:
-    return speed(option, answer).likely
 
 
 def cost(option: Option, answer: Answer, say: Words) -> float:

@@ -49,7 +49,9 @@ def option(one: TrainingOption) -> Record:
         "step_tokens": one.step_tokens,
         "memory": memory(one.memory),
         "step_s": estimate(one.step_s),
-        "operators": [{"group": name, "seconds": seconds} for name, seconds in one.operators],
+        "operators": [
+            {"group": name, "seconds": seconds, "bound": bound} for (name, seconds), bound in zip(one.operators, one.bounds, strict=True)
+        ],
         "tokens_per_s": estimate(one.tokens_per_s),
         "tokens_per_s_per_card": estimate(one.tokens_per_s_per_card),
         "mfu_share": one.mfu,

@@ -23,7 +23,7 @@ def training_text(answer: TrainingAnswer, lang: str = "en", width: int = 120, fu
     shown = sum(len(of_card(answer, name)) if full else min(LAYOUTS_SHOWN, len(of_card(answer, name))) for name in names)
     if shown < len(answer.options):
         blocks.append(wrapped(say("train_more", shown=shown, all=len(answer.options)), width))
-    best = [of_card(answer, name)[0] for name in names]
+    best = fastest_of_each(answer)
     if best:
         blocks += [memory(best, say, width), time(best, say, width), scaling(answer, say, width)]
     blocks += [card_verdicts(answer, say, width), refused(answer, say, width), failures(best, say, width)]
@@ -35,6 +35,12 @@ def of_card(answer: TrainingAnswer, name: str) -> list[TrainingOption]:
     """Options of a card, the fastest first."""
     own = [option for option in answer.options if option.layout.accelerator == name]
     return sorted(own, key=lambda option: -option.tokens_per_s.likely)
+
+
+def fastest_of_each(answer: TrainingAnswer) -> list[TrainingOption]:
+    """The fastest option of each card, in the order of the question."""
+    names = dict.fromkeys(option.layout.accelerator for option in answer.options)
+    return [of_card(answer, name)[0] for name in names]
 
 
 def head(answer: TrainingAnswer, say: Words, width: int) -> str:
@@ -59,12 +65,25 @@ def head(answer: TrainingAnswer, say: Words, width: int) -> str:
     return f"{wrapped(model, width)}\n{wrapped(run, width)}"
 
 
+def training_name(option: TrainingOption, say: Words) -> str:
+    """`64x H100 SXM DP8 TP8 ZeRO-1`."""
+    return f"{option.name} {say.said(option.layout.degrees())}"
+
+
 def by_card(answer: TrainingAnswer, name: str, say: Words, width: int, full: bool) -> str:
     """The layouts of one card."""
     options = of_card(answer, name)
     options = options if full else options[:LAYOUTS_SHOWN]
-    rate = answer.assumptions.cny_per_usd
     title = say("usable", card=name, gib=gibibytes(options[0].memory.usable))
+    return f"{title}\n{table(columns(options, say, answer.assumptions.cny_per_usd), width)}"
+
+
+def columns(options: Sequence[TrainingOption], say: Words, rate: float) -> list[Column]:
+    """What is said of each layout; `rate`: CNY per USD."""
+    several = len({option.layout.accelerator for option in options}) > 1
+
+    def name(option: TrainingOption) -> str:
+        return training_name(option, say) if several else f"{option.layout.cards:,}x {say.said(option.layout.degrees())}"
 
     def column(key: str, cell: Callable[[TrainingOption], str], left: bool = False, key_column: bool = False) -> Column:
         return Column(say(key), tuple(cell(option) for option in options), "left" if left else "right", key_column)
@@ -72,8 +91,8 @@ def by_card(answer: TrainingAnswer, name: str, say: Words, width: int, full: boo
     def days(option: TrainingOption) -> str:
         return interval(option.days)
 
-    columns = [
-        column("layout", lambda o: f"{o.layout.cards:,}x {say.said(o.layout.degrees())}", True, True),
+    found = [
+        column("layout", name, True, True),
         column("train_micro", lambda o: f"{o.layout.micro_batch} x {o.layout.accumulation}"),
         column("train_batch", lambda o: number(o.step_tokens / 1e6)),
         column("train_recompute", lambda o: o.layout.recompute, True),
@@ -88,8 +107,8 @@ def by_card(answer: TrainingAnswer, name: str, say: Words, width: int, full: boo
         column("train_gib", lambda o: f"{gibibytes(o.memory.used)} + {gibibytes(o.memory.free)}"),
     ]
     if any(option.layout.offload != "none" for option in options):
-        columns.insert(4, column("train_offload", lambda o: o.layout.offload, True))
-    return f"{title}\n{table(columns, width)}"
+        found.insert(4, column("train_offload", lambda o: o.layout.offload, True))
+    return found
 
 
 def memory(best: Sequence[TrainingOption], say: Words, width: int) -> str:
@@ -116,8 +135,12 @@ def time(best: Sequence[TrainingOption], say: Words, width: int) -> str:
 
 def scaling(answer: TrainingAnswer, say: Words, width: int) -> str:
     """Tokens/s of more cards."""
+    return f"{say('train_scaling_head')}\n{table(scaling_columns(answer, say), width)}" if answer.scaling else ""
+
+
+def scaling_columns(answer: TrainingAnswer, say: Words) -> list[Column]:
     rows, rate = answer.scaling, answer.assumptions.cny_per_usd
-    columns = [
+    return [
         Column(say("train_cards"), tuple(f"{one.cards:,}x {one.accelerator}" for one in rows), "left", True),
         Column(say("layout"), tuple(say.said(one.degrees) for one in rows), "left"),
         Column(say("train_rate"), tuple(number(one.tokens_per_s) for one in rows)),
@@ -125,7 +148,6 @@ def scaling(answer: TrainingAnswer, say: Words, width: int) -> str:
         Column(say("train_days"), tuple(number(one.days) for one in rows)),
         Column(say("train_rent"), tuple(say.money(one.rent_usd, rate) for one in rows)),
     ]
-    return f"{say('train_scaling_head')}\n{table(columns, width)}" if rows else ""
 
 
 def card_verdicts(answer: TrainingAnswer, say: Words, width: int) -> str:

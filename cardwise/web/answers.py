@@ -10,7 +10,20 @@ from cardwise.errors import BadInput
 from cardwise.model import Architecture
 from cardwise.planning import facade
 from cardwise.readers.uploaded import read_upload
-from cardwise.web.calls import Progress, Said, claims, compared, explained, explained_run, model_of, pipeline_of, planned, planned_run
+from cardwise.web.calls import (
+    Progress,
+    Said,
+    claims,
+    compared,
+    explained,
+    explained_run,
+    is_training,
+    model_of,
+    pipeline_of,
+    planned,
+    planned_run,
+    trained,
+)
 from cardwise.web.drawn import bundle, charts
 
 Record = dict[str, Any]
@@ -22,6 +35,10 @@ def plan(said: Said, progress: Progress) -> Record:
         from cardwise.reports.run_records import run_record
 
         return run_record(planned_run(name, said, progress))
+    if is_training(said):
+        from cardwise.reports.training_records import training_record
+
+        return training_record(trained(said, progress))
     from cardwise.reports.records import plan_record
 
     return plan_record(planned(said, progress))
@@ -116,16 +133,21 @@ def names(said: Said, progress: Progress) -> Record:
     """cardwise.names/1: everything that can be named, for suggestions."""
     from cardwise.catalogue.accelerators import accelerators
     from cardwise.catalogue.models import listed
-    from cardwise.catalogue.pipelines import listed_pipelines
-    from cardwise.passes.pipelines import pipeline
+    from cardwise.catalogue.pipelines import listed_pipelines, pipeline_facts
+    from cardwise.catalogue.training import optimizer_names
     from cardwise.planning.asking import POPULAR
+    from cardwise.planning.training_asking import PRECISIONS
     from cardwise.reports.records import document
+    from cardwise.training import METHODS, RECOMPUTES
 
     body = {
         "models": [{"id": one.id, "aliases": list(one.aliases)} for one in listed()],
-        "pipelines": [{"id": one.id, "aliases": list(one.aliases), "task": pipeline(one.id).task} for one in listed_pipelines()],
+        "pipelines": [
+            {"id": one.id, "aliases": list(one.aliases), "task": pipeline_facts(one.id).rule["task"]} for one in listed_pipelines()
+        ],
         "cards": list(accelerators()),
         "popular": POPULAR,
+        "training": {"methods": METHODS, "recomputes": RECOMPUTES, "precisions": PRECISIONS, "optimizers": optimizer_names()},
     }
     return document("names", 1, body)
 

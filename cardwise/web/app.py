@@ -25,6 +25,8 @@ from cardwise.web.workers import OK
 
 LOCAL = ("localhost", "testserver")
 PAGES = ("/", "/cards", "/article", "/accuracy")
+QUIET_S = 4.0
+"""Without a question for so long, the server prepares the next of its slow pages."""
 MANY_CARDS = 12
 """A question about more cards is a heavy one."""
 JOB = "x-cardwise-job"
@@ -74,8 +76,9 @@ def create_app(limits: Limits | None = None, names: Iterable[str] = LOCAL, facts
 
 
 async def warmed(pool: Pool) -> None:
-    """Asks for what never changes, one after the other, so that the first visitor finds it."""
+    """Asks for what never changes, one after the other and while nobody asks, so that the first visitor finds it and is not held up."""
     for name, said in (("names", {}), ("bundle", {}), ("cards", CARDS), ("accuracy", {"by": BY}), ("article", {})):
+        await pool.quiet(QUIET_S)
         await pool.ask(name, said, heavy=True)
 
 
@@ -194,11 +197,11 @@ def _questions(app: FastAPI, pool: Pool) -> None:
 
     @app.post("/api/charts", responses=ANSWER, summary="Charts of a question as Vega-Lite specifications")
     async def charts(request: Request, body: asked.ChartsAsked) -> Response:
-        look = {"charts": body.charts, "lang": body.lang, "theme": body.theme, "width": body.width, "rank": body.rank, "by": body.by}
+        look = body.model_dump(include={"charts", "lang", "theme", "width", "rank", "by", "option"})
         said = {"model": body.model, **_said(body), **look}
         if SLOW_CHARTS & set(body.charts):
             said["cards"] = body.cards or "all"
-        elif body.cards is None and not {"pareto", "run-pareto", "accuracy", "coverage"} & set(body.charts):
+        elif body.cards is None and not {"pareto", "run-pareto", "accuracy", "coverage"} & set(body.charts) and body.training is None:
             return JSONResponse({"error": "cards: name one kind of card; these charts are of one layout"}, 422)
         return await _answer(request, pool, "charts", said, bool(SLOW_CHARTS & set(body.charts)) or _heavy(body.cards))
 

@@ -15,7 +15,7 @@ Text = Annotated[str, Field(max_length=MOST_TEXT)]
 Name = Annotated[str, Field(max_length=200)]
 Whole = Annotated[int, Field(ge=-(10**12), le=10**12)]
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
-OWN = ("model", "described", "cards", "trace", "picture", "rank", "charts", "lang", "theme", "width", "by")
+OWN = ("model", "described", "cards", "trace", "picture", "training", "rank", "charts", "option", "lang", "theme", "width", "by")
 """Fields that are no options of the library."""
 
 
@@ -46,6 +46,22 @@ class Picture(Strict):
     guidance: Number | None = Field(None, description="Guidance scale; at most 1 takes one network pass a step.")
     offload: Name | None = Field(None, description="Weights that wait on the host: none, model, sequential. Default: as needed.")
     tiling: bool | None = Field(None, description="Decode in tiles. Default: as needed.")
+
+
+class Training(Strict):
+    """What is trained, and how; said at all, even empty, it makes the question one about training (docs/training.md)."""
+
+    tokens: Name | None = Field(None, description="Tokens of the run: 300B, 15T. Default: 1T.")
+    method: Name | None = Field(None, description="full, lora or qlora. Default: full.")
+    zero: Whole | None = Field(None, description="ZeRO stage 0 to 3 (3: FSDP). Default: the fastest that fits.")
+    recompute: Name | None = Field(None, description="none, selective or full. Default: the least that fits.")
+    sequence: Whole | None = Field(None, description="Tokens of a sequence. Default: 4096.")
+    global_batch: Whole | None = Field(None, description="Sequences of a step. Default: about 4 M tokens.")
+    micro_batch: Whole | None = Field(None, description="Sequences that a replica computes at once. Default: the fastest that fits.")
+    optimizer: Name | None = Field(None, description="adamw, adamw8bit, adamw-bf16, sgd, lion, adafactor, muon. Default: adamw.")
+    precision: Name | None = Field(None, description="Of the products: bf16, fp16 or fp8. Default: bf16.")
+    adapter_rank: Whole | None = Field(None, description="Rank of LoRA adapters. Default: 16.")
+    offload_states: bool | None = Field(None, description="States may lie in the host's memory. Default: no.")
 
 
 def one_model(model: str | None, described: Described | None) -> None:
@@ -101,6 +117,7 @@ class PlanAsked(Asked):
     cards: Text | None = Field(None, description='Cards, with commas: "RTX 4090, 8x H100 SXM", or all. Default: eight popular ones.')
     budget_usd_per_hour: Number | None = Field(None, description="Rent at most.")
     picture: Picture | None = Field(None, description="For models of images and video.")
+    training: Training | None = Field(None, description="Plan training instead of serving.")
 
 
 class ExplainAsked(Asked):
@@ -125,12 +142,15 @@ class CardsAsked(Asked):
 
 CHARTS = Literal[
     "pareto", "memory", "decode", "prefill", "roofline", "load", "cost", "over-time", "run-pareto", "run-stages", "run-memory", "run-pass",
-    "ranking", "claims", "accuracy", "coverage",
+    "train-pareto", "train-memory", "train-step", "train-scaling", "ranking", "claims", "accuracy", "coverage",
 ]  # fmt: skip
 
 
 class ChartsAsked(Asked):
-    """Charts of one question as Vega-Lite specifications. `cards`, `rank`, `by`: as the routes take them that the charts belong to."""
+    """Charts of one question as Vega-Lite specifications. `cards`, `rank`, `by`: as the routes take them that the charts belong to.
+
+    `option`: which option of an answer about training `train-memory` and `train-step` show, by its place in `options`.
+    """
 
     charts: Annotated[list[CHARTS], Field(min_length=1, max_length=12)]
     lang: Literal["en", "zh"] = "en"
@@ -140,6 +160,8 @@ class ChartsAsked(Asked):
     cards: Text | None = None
     budget_usd_per_hour: Number | None = None
     picture: Picture | None = None
+    training: Training | None = None
+    option: Annotated[int, Field(ge=0, le=10**6)] | None = Field(None, description="Default: the option of lowest cost.")
     rank: Name = ""
     by: Name = "source,metric"
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cardwise.errors import BadInput
+from cardwise.errors import BadInput, NotSupported
 from cardwise.model import Architecture
 from cardwise.planning import facade
 from cardwise.readers.uploaded import Description, architecture_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cardwise.planning.explain import Explanation
     from cardwise.planning.runs.explain import RunExplanation
     from cardwise.run_answer import RunAnswer
+    from cardwise.training_answer import TrainingAnswer
 
 T = TypeVar("T")
 Said = Mapping[str, Any]
@@ -27,9 +28,13 @@ SHARED_WITH_PICTURES = frozenset(
     ("batch", "engine", "weights", "link", "rent", "price", "electricity", "pue", "years", "utilization", "cny", "budget_usd_per_hour")
 )
 """Options of language models that pipelines of images and video have too."""
+SHARED_WITH_TRAINING = frozenset(
+    ("engine", "tensor_parallel", "pipeline_parallel", "link", "rent", "price", "electricity", "pue", "years", "utilization", "cny")
+)
+"""Options of serving that training has too."""
 
 RECENT = 12
-QUESTION = ("model", "described", "cards", "options", "picture", "rank")
+QUESTION = ("model", "described", "cards", "options", "picture", "training", "rank")
 """What of a request decides the library's answer."""
 _recent: OrderedDict[str, Any] = OrderedDict()
 
@@ -61,6 +66,8 @@ def pipeline_of(said: Said) -> str | None:
         if said.get("picture"):
             raise BadInput(f"{next(iter(said['picture']))} is for models of images and video; {model or 'this'} is a language model")
         return None
+    if is_training(said):
+        raise NotSupported(f"training is predicted for language models; {model} makes pictures: leave training out")
     return str(model)
 
 
@@ -70,6 +77,33 @@ def run_options(said: Said) -> dict[str, Any]:
     if misplaced:
         raise BadInput(f"{misplaced[0]} is for language models; {said['model']} makes pictures: leave it out")
     return {**said.get("picture", {}), **said["options"]}
+
+
+def is_training(said: Said) -> bool:
+    return said.get("training") is not None
+
+
+def training_options(said: Said) -> dict[str, Any]:
+    """The arguments of training. Raises BadInput for an option that only serving or pictures have."""
+    if said.get("picture"):
+        raise BadInput("picture and training exclude each other; say one of them")
+    misplaced = [name for name in said["options"] if name not in SHARED_WITH_TRAINING]
+    if misplaced:
+        raise BadInput(f"{misplaced[0]} belongs to serving; leave it out with training")
+    own = {name: value for name, value in said["training"].items() if value is not None}
+    shared = dict(said["options"])
+    engine = shared.pop("engine", "auto")
+    return {**shared, **renamed(own, offload="offload_states"), "framework": "" if engine == "auto" else engine}
+
+
+def renamed(values: Mapping[str, Any], **names: str) -> dict[str, Any]:
+    """The values with the names that the library gives them: `library=said`."""
+    library = {said: name for name, said in names.items()}
+    return {library.get(name, name): value for name, value in values.items()}
+
+
+def trained(said: Said, progress: Progress) -> TrainingAnswer:
+    return kept("train", said, lambda: facade.plan_training(model_of(said), said.get("cards"), progress, **training_options(said)))
 
 
 def planned_run(name: str, said: Said, progress: Progress) -> RunAnswer:

@@ -18,6 +18,7 @@ from cardwise.web.calls import (
     pipeline_of,
     planned,
     planned_run,
+    trained,
 )
 
 Record = dict[str, Any]
@@ -48,6 +49,8 @@ def chart_facts(name: str, said: Said, progress: Progress) -> list[Facts]:
     """(label, chart, what it draws, options) of everything that one name of a request stands for. Raises BadInput for what is not there."""
     if name.startswith("run-"):
         return run_facts(name, said, progress)
+    if name.startswith("train-"):
+        return training_facts(name, said, progress)
     if name == "pareto":
         return [(name, name, planned(said, progress), {})]
     if name in ("memory", "decode", "prefill", "roofline"):
@@ -82,6 +85,19 @@ def run_facts(name: str, said: Said, progress: Progress) -> list[Facts]:
     if way.option is None:
         raise BadInput("no way of this kind runs")
     return [(name, name, way if name == "run-pass" else way.option, {})]
+
+
+def training_facts(name: str, said: Said, progress: Progress) -> list[Facts]:
+    """The charts of an answer about training: of all layouts, or of the one that `option` names, else of the one of lowest cost."""
+    if said.get("training") is None or pipeline_of(said) is not None:
+        raise BadInput(f"{name} is a chart of training; say what is trained under training")
+    answer = trained(said, progress)
+    if name in ("train-pareto", "train-scaling"):
+        return [(name, name, answer, {})]
+    index = said["option"] if said["option"] is not None else next(iter(answer.by_cost), 0)
+    if not index < len(answer.options):
+        raise BadInput(f"option is {index}; the answer has {len(answer.options)} options, counted from 0")
+    return [(name, name, answer.options[index], {})]
 
 
 def accuracy_facts(name: str, by: str) -> list[Facts]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from cardwise.reports.sentences import FITS, LONGEST, MOST_MARKS
 from cardwise.reports.words import words
 
 FOLDER = Path(__file__).with_name("static")
@@ -42,10 +43,12 @@ def shipped() -> Mapping[str, Shipped]:
 
 @lru_cache(maxsize=2)
 def spoken(lang: str) -> Shipped:
-    """The texts of a language, and its catalogue of what the library says: as it is, and as patterns in the notation of browsers."""
+    """The texts of a language, and its catalogue of what the library says: as it is, and as templates."""
     say = words(lang)
-    patterns = [[one.pattern, one.names, one.kinds, one.translated] for one in say.sentences.open]
-    text = json.dumps({"texts": dict(say.texts), "fixed": dict(say.sentences.fixed), "patterns": patterns}, ensure_ascii=False)
+    templates = [[one.pieces, one.names, one.kinds, one.translated] for one in say.sentences.open]
+    limits = {"longest": LONGEST, "most_marks": MOST_MARKS}
+    body = {"texts": dict(say.texts), "fixed": dict(say.sentences.fixed), "templates": templates, "fits": FITS, **limits}
+    text = json.dumps(body, ensure_ascii=False)
     return shipped_text(text.encode("utf-8"), "application/json")
 
 

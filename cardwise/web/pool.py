@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,11 +65,12 @@ class Pool:
         self.kept: OrderedDict[str, Reply] = OrderedDict()
         self.kept_bytes = 0
         self.tasks: set[asyncio.Task[None]] = set()
+        self.asked_at = time.monotonic()
         self.threads = ThreadPoolExecutor(limits.workers, thread_name_prefix="cardwise-worker")
 
     async def start(self) -> None:
         """Starts the workers; the first takes as long as an import of Cardwise."""
-        prepare()
+        prepare(self.facts)
         loop = asyncio.get_running_loop()
         self.idle = list(await asyncio.gather(*(loop.run_in_executor(self.threads, self._worker) for _ in range(self.limits.workers))))
 
@@ -91,6 +93,7 @@ class Pool:
 
         `id`: a name under which `progress` tells of it. `keep`: the answer may be given again to an equal question.
         """
+        self.asked_at = time.monotonic()
         key = f"{name} {json.dumps(said, sort_keys=True, default=repr)}" if keep else ""
         if key in self.kept:
             self.kept.move_to_end(key)
@@ -112,6 +115,11 @@ class Pool:
             job.waiters -= 1
             if not job.waiters and not job.reply.done():
                 self._give_up(job)
+
+    async def quiet(self, seconds: float) -> None:
+        """Returns when nothing was asked for so long."""
+        while (left := self.asked_at + seconds - time.monotonic()) > 0:
+            await asyncio.sleep(left)
 
     def progress(self, id: str) -> dict[str, Any] | None:
         """State of a question by the name that its client gave it: how many are before it, or how far it is."""

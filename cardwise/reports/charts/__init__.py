@@ -17,6 +17,10 @@
     run-memory          run_answer.RunOption                runs.run_memory           the card at the peak of each stage
     run-stages          run_answer.RunOption                runs.run_stages           waterfall of a run by stage
     run-pass            planning.run_explain.RunExplanation runs.run_pass             waterfall of a denoiser's pass by operator
+    train-pareto        training_answer.TrainingAnswer      training.train_pareto     dollars of a training run against tokens/s
+    train-memory        training_answer.TrainingOption      training.train_memory     stacked bar that sums to the card
+    train-step          training_answer.TrainingOption      training.train_step       waterfall of an optimiser step
+    train-scaling       training_answer.TrainingAnswer      training.train_scaling    tokens/s over more cards
     claim               planning.article Claim              article.claim             the article's figure beside the right one
 
 They need the extra `charts` (Altair, vl-convert), which is loaded on the first call; without it NotSupported says how to install it.
@@ -55,6 +59,10 @@ CHARTS: Mapping[str, tuple[str, str]] = {
     "run-memory": ("runs", "run_memory"),
     "run-stages": ("runs", "run_stages"),
     "run-pass": ("runs", "run_pass"),
+    "train-pareto": ("training", "train_pareto"),
+    "train-memory": ("training", "train_memory"),
+    "train-step": ("training", "train_step"),
+    "train-scaling": ("training", "train_scaling"),
     "claim": ("article", "claim"),
 }
 

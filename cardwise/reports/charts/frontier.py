@@ -23,6 +23,7 @@ Row = dict[str, Any]
 class Frontier:
     """What is drawn. A row: `layout`, `card`, `x`, `y` with `_low` and `_high`, `front`, `best` (what the verdict says of it, or empty),
     `shown` (with its interval). `further`: fields of a row for the tooltip, with their titles. `priced`: y is a cost, lower is better.
+    `unpriced`: the heading where it is not, if not that of serving.
     """
 
     rows: list[Row]
@@ -31,6 +32,7 @@ class Frontier:
     y_title: str
     further: tuple[tuple[str, str], ...]
     priced: bool
+    unpriced: str = ""
 
 
 def beside(row: Row, one: Evidence, faster: float, priced: bool, pen: Pen) -> Row:
@@ -44,6 +46,16 @@ def beside(row: Row, one: Evidence, faster: float, priced: bool, pen: Pen) -> Ro
         "y0": row["y"],
         "case": measured_line(one, pen.say),
     }
+
+
+def frontier(rows: list[Row], priced: bool) -> set[int]:
+    """Indices of the options that no other beats in both cost and speed."""
+    found, best = set(), 0.0
+    for row in sorted(rows, key=lambda row: ((row["y"] if priced else -row["y"]), -row["x"])):
+        if row["x"] > best:
+            found.add(row["index"])
+            best = row["x"]
+    return found
 
 
 def drawn(made: Frontier, pen: Pen, lines: Sequence[Any] = ()) -> Any:
@@ -78,18 +90,18 @@ def drawn(made: Frontier, pen: Pen, lines: Sequence[Any] = ()) -> Any:
         say("chart_measured_note") if made.measured else "",
         say("chart_far_note", count=far) if far else "",
     ]
-    heading = pen.title(finding(rows, pen, made.priced), " ".join(note for note in notes if note))
+    heading = pen.title(finding(rows, pen, made), " ".join(note for note in notes if note))
     return alt.layer(*layers, title=heading, description=described(rows, pen, made.y_title, made.x_title)).properties(
         width=pen.width, height=height
     )
 
 
-def finding(rows: list[Row], pen: Pen, priced: bool) -> str:
+def finding(rows: list[Row], pen: Pen, made: Frontier) -> str:
     """The heading: what costs least and what is fastest."""
     tops = {row["best"]: row["layout"] for row in rows if row["best"]}
     cheap, fast = tops.get(pen.say("chart_cheapest")), tops.get(pen.say("chart_fastest"))
-    if not priced or cheap is None:
-        return pen.say("chart_pareto_unpriced")
+    if not made.priced or cheap is None:
+        return made.unpriced or pen.say("chart_pareto_unpriced")
     return pen.say("chart_finding", cheap=cheap, fast=fast) if fast else pen.say("chart_finding_one", best=cheap)
 
 

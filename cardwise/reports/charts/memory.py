@@ -87,7 +87,7 @@ def bars(rows: Sequence[Row], usable: Sequence[float], pen: Pen, title: str, not
     bar = base.mark_bar(height={"band": 0.82}).encode(
         alt.X("start:Q", axis=axis, scale=alt.Scale(domain=[0, longest], nice=False)), y, alt.X2("end:Q"), color=color, tooltip=tips
     )
-    wide = 0.05 * longest * (1.6 if named or pen.narrow else 1)
+    wide = 0.05 * longest * (2.4 if pen.narrow else 1.6 if named else 1)
     text = base.transform_filter(f"datum.gib > {wide:.4f} && datum.part != 'outside'").transform_calculate(
         middle="(datum.start + datum.end) / 2"
     )

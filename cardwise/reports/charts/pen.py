@@ -48,7 +48,7 @@ THEMES: Mapping[str, Theme] = {
     ),
 }  # fmt: skip
 BLUE, ORANGE, GREEN, PURPLE, OLIVE, SKY, GREY, INDIGO = range(8)
-LIMITS = {"compute": ORANGE, "bandwidth": BLUE, "memory": BLUE, "link": PURPLE, "launch": OLIVE, "host": OLIVE}
+LIMITS = {"compute": ORANGE, "bandwidth": BLUE, "memory": BLUE, "link": PURPLE, "launch": OLIVE, "host": OLIVE, "bubble": GREY}
 """Colours of the limits of an operator, in every chart that shows them. Runs of pictures call bandwidth memory, and launches the host."""
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right", "triangle-left")
 

@@ -7,7 +7,7 @@ from typing import Any
 from cardwise.errors import BadInput
 from cardwise.planning.runs.explain import RunExplanation
 from cardwise.quantities import GIB, significant
-from cardwise.reports.charts.frontier import Frontier, Row, beside, drawn
+from cardwise.reports.charts.frontier import Frontier, Row, beside, drawn, frontier
 from cardwise.reports.charts.memory import bars
 from cardwise.reports.charts.pen import Pen
 from cardwise.reports.charts.steps import falling
@@ -62,16 +62,6 @@ def run_pareto(answer: RunAnswer, pen: Pen) -> Any:
         priced=priced,
     )
     return drawn(picture, pen)
-
-
-def frontier(rows: list[Row], priced: bool) -> set[int]:
-    """Indices of the options that no other beats in both cost and speed."""
-    found, best = set(), 0.0
-    for row in sorted(rows, key=lambda row: ((row["y"] if priced else -row["y"]), -row["x"])):
-        if row["x"] > best:
-            found.add(row["index"])
-            best = row["x"]
-    return found
 
 
 def run_memory(option: RunOption, pen: Pen) -> Any:

@@ -5,16 +5,16 @@ import { PAGES, address, change, load, page, state } from "./state.js";
 import { lang, speak, t } from "./words.js";
 
 const SHOW = {
-  plan: () => import("./plan.js").then((found) => found.planPage),
-  cards: () => import("./cards.js").then((found) => found.cardsPage),
-  article: () => import("./article.js").then((found) => found.articlePage),
-  accuracy: () => import("./accuracy.js").then((found) => found.accuracyPage),
+  plan: () => import("./plan.js"),
+  cards: () => import("./cards.js"),
+  article: () => import("./article.js"),
+  accuracy: () => import("./accuracy.js"),
 };
 const KEPT = ["lang", "theme"];
 
 async function open() {
   await load();
-  await speak(state.lang ?? (navigator.language?.toLowerCase().startsWith("zh") ? "zh" : "en"));
+  await Promise.all([SHOW[page]().then((found) => found.begin?.()), speak(state.lang ?? (navigator.language?.toLowerCase().startsWith("zh") ? "zh" : "en"))]);
   await render();
 }
 
@@ -24,8 +24,8 @@ async function render() {
   frame();
   const main = document.getElementById("main");
   document.title = `${t(`web_page_${page}`)} · Cardwise`;
-  const show = await SHOW[page]();
-  await show(main);
+  const found = await SHOW[page]();
+  await found[`${page}Page`](main);
 }
 
 function frame() {

@@ -3,9 +3,8 @@
 import { combobox } from "./combobox.js";
 import { append, debounce, h, unique } from "./dom.js";
 import { names } from "./names.js";
-import { LOADS, LOAD_KEYS, PICTURES, PICTURE_KEYS, PRESETS, load, preset, shown } from "./question.js";
+import { LOADS, LOAD_KEYS, PICTURES, PICTURE_KEYS, PRESETS, SPLIT_KEYS, TRAINING_KEYS, kindOf, load, preset, shown } from "./question.js";
 import { change, describe, described } from "./state.js";
-import { describeFiles } from "./upload.js";
 import { t } from "./words.js";
 
 const SETTLED_MS = 150;
@@ -13,7 +12,7 @@ const SETTLED_MS = 150;
 // `answer()` asks again; `redraw()` draws the form anew.
 export function form(answer, redraw) {
   const told = shown();
-  const picture = names.picture(told.model);
+  const kind = kindOf(told, names.picture(told.model));
   const later = debounce(answer, SETTLED_MS);
   const set = (changes, soon = true) => {
     change({ pick: "", ...changes });
@@ -28,10 +27,10 @@ export function form(answer, redraw) {
   append(box, [
     group(t("web_model"), modelField(told, again), drop(again)),
     group(t("web_cards"), chips(told, again)),
-    group(t("web_load"), presets(told, picture, again), picture ? pictureFields(told, set) : loadFields(told, set, again)),
-    group(t("web_goal"), goals(told), picture ? null : limits(told, set)),
-    group(t("web_prices"), prices(told, set, again)),
-    more(told, picture, set),
+    group(t("web_load"), presets(told, kind, again), kind === "training" ? trainingFields(told, set, again) : kind ? pictureFields(told, set) : loadFields(told, set, again)),
+    group(t("web_goal"), goals(told), kind ? null : limits(told, set)),
+    group(t("web_prices"), prices(told, kind, set)),
+    more(told, kind, set),
     h("button", { type: "submit", class: "primary" }, t("web_ask")),
   ]);
   return box;
@@ -70,7 +69,7 @@ function modelField(told, again) {
       const was = names.picture(told.model);
       const is = names.picture(name);
       if (described) await describe(null);
-      const stale = was === is ? [] : is ? LOAD_KEYS : PICTURE_KEYS;
+      const stale = was === is ? [] : is ? [...LOAD_KEYS, ...TRAINING_KEYS] : PICTURE_KEYS;
       again({ model: name, ...Object.fromEntries(stale.map((key) => [key, ""])) });
     },
   });
@@ -84,6 +83,7 @@ function drop(again) {
     if (!files.length) return;
     note.textContent = t("web_reading");
     try {
+      const { describeFiles } = await import("./upload.js");
       const found = await describeFiles([...files], described);
       await describe(found);
       again({ model: "" });
@@ -126,14 +126,16 @@ function segments(name, label, value, choices, take) {
   }));
 }
 
-function presets(told, picture, again) {
+function presets(told, kind, again) {
   const keys = [...Object.keys(PRESETS), ...Object.keys(PICTURES).filter(() => names.hasPipelines())];
-  const cleared = Object.fromEntries([...LOAD_KEYS, ...PICTURE_KEYS].map((key) => [key, ""]));
-  return segments("preset", t("web_load"), preset(told, picture), keys.map((key) => [key, t(`web_preset_${key}`)]), async (key) => {
+  const cleared = Object.fromEntries([...LOAD_KEYS, ...PICTURE_KEYS, ...TRAINING_KEYS].map((key) => [key, ""]));
+  const unsplit = Object.fromEntries(SPLIT_KEYS.map((key) => [key, ""]));
+  const picture = names.picture(told.model);
+  return segments("preset", t("web_load"), preset(told, kind), keys.map((key) => [key, t(`web_preset_${key}`)]), async (key) => {
     if (key in PICTURES) {
       if (described) await describe(null);
       again({ ...cleared, model: PICTURES[key] });
-    } else again({ ...cleared, ...PRESETS[key], ...(picture ? { model: "" } : {}) });
+    } else again({ ...cleared, ...((key === "training") === (kind === "training") ? {} : unsplit), ...PRESETS[key], ...(picture ? { model: "" } : {}) });
   });
 }
 
@@ -155,6 +157,24 @@ function pictureFields(told, set) {
     numeric("batch", t("web_at_once"), told, set, { placeholder: "auto" }));
 }
 
+function trainingFields(told, set, again) {
+  const { methods = [], recomputes = [] } = names.training();
+  const method = told.method ?? "full";
+  return h("div", { class: "row" },
+    text("tokens", t("web_train_tokens"), told, set, "1T"),
+    select("method", t("web_train_method"), method, (methods.length ? methods : [method]).map((key) => [key, t(`web_method_${key}`)]), (key) => again({ method: key === "full" ? "" : key, adapter_rank: "" })),
+    numeric("sequence", t("web_train_sequence"), told, set, { placeholder: "4096" }),
+    numeric("global_batch", t("web_train_batch"), told, set, { placeholder: "auto" }),
+    choice("zero", t("web_train_zero"), told, set, [["0", "0"], ["1", "1"], ["2", "2"], ["3", "3 (FSDP)"]]),
+    choice("recompute", t("web_train_recompute"), told, set, recomputes.map((key) => [key, t(`web_recompute_${key}`)])),
+    method === "full" ? null : numeric("adapter_rank", t("web_train_rank"), told, set, { placeholder: "16" }));
+}
+
+// A list whose first entry leaves the choice to the planner.
+function choice(name, label, told, set, choices) {
+  return select(name, label, told[name] ?? "", [["", t("web_auto")], ...choices], (key) => set({ [name]: key }));
+}
+
 function goals(told) {
   return segments("goal", t("web_goal"), told.goal ?? "cost", ["cost", "speed", "cards"].map((key) => [key, t(`web_goal_${key}`)]),
     (key) => change({ goal: key === "cost" ? "" : key, pick: "" }, { push: true }));
@@ -167,7 +187,7 @@ function limits(told, set) {
     select("percentile", t("web_percentile"), told.percentile ?? "95", ["50", "90", "95", "99"].map((p) => [p, `p${p}`]), (p) => set({ percentile: p === "95" ? "" : p })));
 }
 
-function prices(told, set) {
+function prices(told, kind, set) {
   const currency = told.currency ?? "";
   return [
     segments("pay", t("web_pay"), told.pay ?? "rent", [["rent", t("web_pay_rent")], ["buy", t("web_pay_buy")]], (key) => change({ pay: key === "rent" ? "" : key }, { push: true })),
@@ -176,18 +196,32 @@ function prices(told, set) {
       numeric("price", t("web_price"), told, set, { step: "any", placeholder: t("web_catalogue") }),
       select("currency", t("web_currency"), currency, [["", t("web_currency_auto")], ["usd", "$ USD"], ["cny", "¥ CNY"]], (key) => change({ currency: key }, { push: true })),
       numeric("utilization", t("web_utilization"), told, set, { step: "0.05", placeholder: "0.6", hint: t("web_utilization_hint") }),
-      numeric("budget_usd_per_hour", t("web_budget"), told, set, { step: "any", placeholder: t("web_none") })),
+      kind === "training" ? null : numeric("budget_usd_per_hour", t("web_budget"), told, set, { step: "any", placeholder: t("web_none") })),
   ];
 }
 
-function more(told, picture, set) {
-  const keys = picture ? ["engine", "weights", "link", "scheduler", "offload"] : ["engine", "weights", "kv", "link"];
-  const open = keys.some((key) => told[key]) || ["tensor_parallel", "pipeline_parallel", "max_model_len", "memory_share", "electricity", "years"].some((key) => told[key]);
-  const body = h("div", { class: "row" }, keys.map((key) => text(key, t(`web_${key}`), told, set)),
-    picture ? null : [numeric("tensor_parallel", t("web_tp"), told, set, { placeholder: "auto" }), numeric("pipeline_parallel", t("web_pp"), told, set, { placeholder: "auto" }),
-      numeric("max_model_len", t("web_max_len"), told, set, { placeholder: "auto" }), numeric("memory_share", t("web_share"), told, set, { step: "any", placeholder: "auto" })],
-    numeric("electricity", t("web_electricity"), told, set, { step: "any", placeholder: t("web_catalogue") }),
-    numeric("years", t("web_years"), told, set, { step: "any", placeholder: t("web_catalogue") }));
-  return h("details", { class: "more", open }, h("summary", {}, t("web_more")), body);
-}
+const MORE = {
+  "": ["engine", "weights", "kv", "link", "tensor_parallel", "pipeline_parallel", "max_model_len", "memory_share"],
+  picture: ["engine", "weights", "link", "scheduler", "offload"],
+  training: ["optimizer", "precision", "micro_batch", "offload_states", "engine", "link", "tensor_parallel", "pipeline_parallel"],
+};
 
+function more(told, kind, set) {
+  const { optimizers = [], precisions = [] } = names.training();
+  const plain = (list) => list.map((key) => [key, key]);
+  const auto = (name, label, step = "1") => () => numeric(name, label, told, set, { step, placeholder: "auto" });
+  const fields = {
+    tensor_parallel: auto("tensor_parallel", t("web_tp")), pipeline_parallel: auto("pipeline_parallel", t("web_pp")),
+    max_model_len: auto("max_model_len", t("web_max_len")), memory_share: auto("memory_share", t("web_share"), "any"),
+    micro_batch: auto("micro_batch", t("web_train_micro")),
+    optimizer: () => choice("optimizer", t("web_train_optimizer"), told, set, plain(optimizers)),
+    precision: () => choice("precision", t("web_train_precision"), told, set, plain(precisions)),
+    offload_states: () => select("offload_states", t("web_train_offload"), told.offload_states ?? "", [["", t("no")], ["1", t("yes")]], (key) => set({ offload_states: key })),
+  };
+  const keys = MORE[kind in MORE ? kind : "picture"];
+  const costs = [["electricity", t("web_electricity")], ["years", t("web_years")]];
+  const open = [...keys, ...costs.map(([key]) => key)].some((key) => told[key]);
+  return h("details", { class: "more", open }, h("summary", {}, t("web_more")),
+    h("div", { class: "row" }, keys.map((key) => (fields[key] ? fields[key]() : text(key, t(`web_${key}`), told, set))),
+      costs.map(([name, label]) => numeric(name, label, told, set, { step: "any", placeholder: t("web_catalogue") }))));
+}

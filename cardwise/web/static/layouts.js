@@ -81,7 +81,8 @@ function row(answer, index, picked, limits) {
     limits ? h("td", { class: "left" }, h("span", { class: option.keeps_limits ? "badge good" : "badge warn" }, option.keeps_limits ? t("yes") : t("no"))) : null);
 }
 
-export function refusals(answer) {
+// `fixed(refusal)`: what the nearest fix shows.
+export function refusals(answer, fixed = (one) => said(one.fix)) {
   if (!answer.refusals.length) return null;
   const gathered = new Map();
   for (const one of answer.refusals) {
@@ -93,7 +94,7 @@ export function refusals(answer) {
     const one = group[group.length - 1];
     const counts = [...new Set(group.map((each) => each.cards))].sort((a, b) => a - b).join(", ");
     return h("li", {}, h("strong", {}, `${counts}× ${one.accelerator}`), h("span", { class: "format" }, one.weights),
-      h("p", {}, said(one.reason)), one.fix ? h("p", { class: "fix" }, h("span", { class: "badge" }, t("web_fix")), " ", said(one.fix)) : null);
+      h("p", {}, said(one.reason)), one.fix ? h("p", { class: "fix" }, h("span", { class: "badge" }, t("web_fix")), " ", fixed(one)) : null);
   });
   const rest = lines.splice(REFUSALS_SHOWN);
   return h("section", { class: "panel refusals" }, h("h2", {}, t("web_refused")), h("p", { class: "quiet" }, t("web_refused_hint")), h("ul", {}, lines),

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 
-let known = { models: [], pipelines: [], cards: [], popular: "" };
+let known = { models: [], pipelines: [], cards: [], popular: "", training: {} };
 let loading = null;
 
 const plain = (text) => text.toLowerCase().replace(/[\s_/-]+/g, " ");
@@ -18,7 +18,7 @@ export const names = {
   load() {
     loading ??= ask("/api/names").then((found) => {
       const key = (one) => ({ ...one, key: plain([one.id, ...one.aliases].join(" ")) });
-      known = { models: found.models.map(key), pipelines: found.pipelines.map(key), cards: found.cards.map((name) => ({ name, key: plain(name) })), popular: found.popular };
+      known = { models: found.models.map(key), pipelines: found.pipelines.map(key), cards: found.cards.map((name) => ({ name, key: plain(name) })), popular: found.popular, training: found.training };
     }, (error) => { loading = null; throw error; });
     return loading;
   },
@@ -35,4 +35,6 @@ export const names = {
   },
   hasPipelines: () => known.pipelines.length > 0,
   popular: () => known.popular,
+  // The words that options of training take, by option.
+  training: () => known.training,
 };

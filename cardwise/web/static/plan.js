@@ -7,8 +7,7 @@ import { h, replace } from "./dom.js";
 import { form } from "./form.js";
 import { layouts, orderOf, refusals } from "./layouts.js";
 import { names } from "./names.js";
-import { body, command, keyOf, shown } from "./question.js";
-import { pictures } from "./run.js";
+import { LOAD_KEYS, body, command, keyOf, kindOf, shown } from "./question.js";
 import { finished, progress } from "./progress.js";
 import { change, described, onChange, page, state } from "./state.js";
 import { verdict } from "./verdict.js";
@@ -18,7 +17,7 @@ import { t } from "./words.js";
 const LOOKS = ["goal", "pick", "pay", "currency", "every"];
 const narrow = matchMedia("(max-width: 60rem)");
 narrow.addEventListener("change", () => { const box = side?.querySelector("details.asked"); if (box) box.open = !narrow.matches; });
-let asking = null;
+let sent = null;
 let detailing = null;
 let last = null;
 let asked = "";
@@ -31,12 +30,31 @@ export async function planPage(main) {
   replace(main, h("div", { class: "plan" }, side, result));
   replace(result, waiting());
   const ready = names.load().catch(() => null);
+  asked = "";
   drawForm();
+  const first = plain() ? answer() : null;
   await ready;
   drawForm();
-  asked = "";
-  await answer();
+  await Promise.all([first, answer()]);
 }
+
+// Sends the question of the address before anything is drawn, where it need not wait for names.
+export function begin() {
+  sent?.stop.abort();
+  sent = null;
+  if (state.train) KINDS["cardwise.train/1"]();
+  if (plain()) sent = send(body(kindOf(shown(), "")));
+}
+
+function send(wanted) {
+  const stop = new AbortController();
+  const found = ask("/api/plan", wanted, { signal: stop.signal, progress: (how) => result && progress(result, cancel)(how) });
+  found.catch(() => null);
+  return { line: JSON.stringify(wanted), stop, found };
+}
+
+// Whether the question is about a language model, whatever the names will say: then it need not wait for them.
+const plain = () => Boolean(described || state.train || !state.model || LOAD_KEYS.some((key) => key !== "batch" && state[key]));
 
 onChange((keys) => {
   if (page === "plan" && last && keys.length && keys.every((key) => LOOKS.includes(key))) show();
@@ -45,27 +63,30 @@ onChange((keys) => {
 function drawForm() {
   const focused = document.activeElement?.id;
   const told = shown();
-  const load = told.offline ? t("web_load_offline") : ["concurrency", "rate", "batch"].filter((name) => told[name]).map((name) => `${told[name]} ${t(`web_count_${name}`)}`)[0];
+  const kind = kindOf(told, names.picture(told.model));
+  const load = kind === "training" ? [t("web_preset_training"), told.method, told.tokens].filter(Boolean).join(" ") : kind ? "" : told.offline ? t("web_load_offline") : ["concurrency", "rate", "batch"].filter((name) => told[name]).map((name) => `${told[name]} ${t(`web_count_${name}`)}`)[0];
   const open = !narrow.matches || side.querySelector("details.asked")?.open || false;
-  replace(side, h("details", { class: "asked", open }, h("summary", {}, h("strong", {}, told.model), h("span", {}, [told.cards, names.picture(told.model) ? "" : load].filter(Boolean).join(" · ")), h("span", { class: "link" }, t("web_change"))), form(answer, drawForm)));
+  replace(side, h("details", { class: "asked", open }, h("summary", {}, h("strong", {}, told.model), h("span", {}, [told.cards, load].filter(Boolean).join(" · ")), h("span", { class: "link" }, t("web_change"))), form(answer, drawForm)));
   if (focused && side.querySelector(`#${CSS.escape(focused)}`)) side.querySelector(`#${CSS.escape(focused)}`).focus();
 }
 
 const waiting = () => h("div", { class: "waiting" }, h("p", { class: "eyebrow" }, t("web_asking")), h("div", { class: "bar" }, h("span", {})));
 
 async function answer() {
-  const wanted = body(names.picture(shown().model));
+  const wanted = body(kindOf(shown(), names.picture(shown().model)));
   const line = JSON.stringify(wanted);
   if (line === asked) return;
   asked = line;
-  asking?.abort();
-  asking = new AbortController();
-  const { signal } = asking;
+  if (sent?.line !== line || sent.stop.signal.aborted) {
+    sent?.stop.abort();
+    sent = send(wanted);
+  }
+  const { found, stop: { signal } } = sent;
   result.setAttribute("aria-busy", "true");
   try {
-    last = await ask("/api/plan", wanted, { signal, progress: progress(result, cancel) });
+    last = await found;
     if (signal.aborted) return;
-    show();
+    await show();
   } catch (error) {
     if (error.name === "AbortError") return;
     last = null;
@@ -79,11 +100,17 @@ async function answer() {
 }
 
 function cancel() {
-  asking?.abort();
+  sent?.stop.abort();
   asked = "";
   finished(result);
   result.removeAttribute("aria-busy");
   if (!last) problem(t("web_cancelled"));
+}
+
+function again(changes) {
+  change({ pick: "", ...changes }, { push: true });
+  drawForm();
+  answer();
 }
 
 function problem(text, nearest = []) {
@@ -91,21 +118,27 @@ function problem(text, nearest = []) {
   const cards = shown().cards.split(",");
   const wrong = text.match(/^(?:unknown )?card '(.+?)'/)?.[1];
   const instead = (name) => {
-    if (model) change({ model: name });
-    else change({ cards: cards.map((card) => (wrong && card.includes(wrong) ? card.replace(wrong, name) : card).trim()).join(", ") });
-    drawForm();
-    answer();
+    again(model ? { model: name } : { cards: cards.map((card) => (wrong && card.includes(wrong) ? card.replace(wrong, name) : card).trim()).join(", ") });
   };
   replace(result, h("section", { class: "verdict refused", role: "alert" }, h("p", { class: "eyebrow" }, t("web_no_answer")), h("h1", {}, text),
     model || wrong ? h("p", { class: "links" }, nearest.map((name) => h("button", { type: "button", class: "link", onclick: () => instead(name) }, name))) : null,
     h("p", { class: "quiet" }, t("web_no_answer_hint"))));
 }
 
-function show() {
+// What draws the other kinds of answers, by the schema of the document; loaded when the first one comes.
+const KINDS = {
+  "cardwise.run/1": () => import("./run.js").then((found) => found.pictures),
+  "cardwise.train/1": () => import("./training.js").then((found) => found.training),
+};
+
+async function show() {
   detailing?.abort();
   detailing = new AbortController();
-  if (last.schema.startsWith("cardwise.run/")) {
-    pictures(result, last, detailing.signal);
+  const { signal } = detailing;
+  if (last.schema in KINDS) {
+    const answer = last;
+    const draws = await KINDS[last.schema]();
+    if (!signal.aborted) draws(result, answer, signal, again);
     return;
   }
   const order = orderOf(last);
@@ -126,8 +159,8 @@ function show() {
   place.append(h("h2", {}, t("web_pareto")));
   const chart = h("div", { class: "chart tall" });
   place.append(chart);
-  draw({ pareto: chart }, "/api/charts", body(""), { signal: detailing.signal });
-  detail(inside, picked, detailing.signal);
+  draw({ pareto: chart }, "/api/charts", body(""), { signal });
+  detail(inside, picked, signal);
 }
 
 

@@ -8,6 +8,7 @@ export const PRESETS = {
   rag: { input: "8192", output: "512", concurrency: "8" },
   code: { input: "4096", output: "1024", concurrency: "8" },
   batch: { input: "1024", output: "256", offline: "1" },
+  training: { train: "1", tokens: "1T" },
 };
 export const PICTURES = { image: "sdxl", video: "wan2.1-t2v-14b" };
 export const LOADS = ["concurrency", "rate", "batch", "offline"];
@@ -17,7 +18,12 @@ const NUMBERS = [
 ];
 const TEXTS = ["engine", "engine_version", "weights", "kv", "link", "rent"];
 const PICTURE = { width: 1, height: 1, steps: 1, images: 1, frames: 1, guidance: 1, scheduler: 0, offload: 0 };
-const SHARED = new Set(["batch", "engine", "weights", "link", "rent", "price", "electricity", "pue", "years", "utilization", "cny", "budget_usd_per_hour"]);
+const TRAINING = { tokens: 0, method: 0, sequence: 1, global_batch: 1, micro_batch: 1, zero: 1, recompute: 0, optimizer: 0, precision: 0, adapter_rank: 1 };
+const MONEY = ["rent", "price", "electricity", "pue", "years", "utilization", "cny"];
+const SHARED = new Set([...MONEY, "batch", "engine", "weights", "link", "budget_usd_per_hour"]);
+const TRAINING_SHARED = new Set([...MONEY, "engine", "link", "tensor_parallel", "pipeline_parallel"]);
+export const TRAINING_KEYS = ["train", ...Object.keys(TRAINING), "offload_states"];
+export const SPLIT_KEYS = ["engine", "link", "tensor_parallel", "pipeline_parallel"];
 export const LOAD_KEYS = ["input", "output", ...LOADS, "requests"];
 export const PICTURE_KEYS = Object.keys(PICTURE);
 
@@ -34,8 +40,11 @@ export function shown() {
 
 export const load = (told = shown()) => LOADS.find((name) => told[name]) ?? "concurrency";
 
-export function preset(told, picture) {
-  if (picture) return picture;
+// "training", "image", "video", or "" where a language model serves; `picture`: what a pipeline makes, or "".
+export const kindOf = (told, picture) => (told.train ? "training" : picture);
+
+export function preset(told, kind) {
+  if (kind) return kind;
   return Object.keys(PRESETS).find((name) => {
     const wanted = PRESETS[name];
     return load(told) === load(wanted) && Object.keys(wanted).every((key) => told[key] === wanted[key]);
@@ -47,18 +56,19 @@ function value(text) {
   return Number.isFinite(found) && text.trim() !== "" ? found : text;
 }
 
-// The body of /api/plan; `picture`: the model makes images or video. Words where a number belongs go as they are, and are refused there.
-export function body(picture, told = shown()) {
+const own = (keys, told) => Object.fromEntries(Object.entries(keys).filter(([name]) => told[name]).map(([name, isNumber]) => [name, isNumber ? value(told[name]) : told[name]]));
+
+// The body of /api/plan for a kind of question. Words where a number belongs go as they are, and are refused there.
+export function body(kind, told = shown()) {
   const asked = described ? { described } : { model: told.model };
+  const taken = !kind ? null : kind === "training" ? TRAINING_SHARED : SHARED;
   asked.cards = told.cards;
-  for (const name of NUMBERS) {
-    if (told[name] && (!picture || SHARED.has(name))) asked[name] = value(told[name]);
-  }
-  for (const name of TEXTS) if (told[name] && (!picture || SHARED.has(name))) asked[name] = told[name];
-  if (!picture && told.offline) asked.offline = true;
-  if (picture) {
-    const made = {};
-    for (const [name, isNumber] of Object.entries(PICTURE)) if (told[name]) made[name] = isNumber ? value(told[name]) : told[name];
+  for (const name of NUMBERS) if (told[name] && (!taken || taken.has(name))) asked[name] = value(told[name]);
+  for (const name of TEXTS) if (told[name] && (!taken || taken.has(name))) asked[name] = told[name];
+  if (!kind && told.offline) asked.offline = true;
+  if (kind === "training") asked.training = { ...own(TRAINING, told), ...(told.offload_states ? { offload_states: true } : {}) };
+  else if (kind) {
+    const made = own(PICTURE, told);
     if (Object.keys(made).length) asked.picture = made;
   }
   return asked;
@@ -66,7 +76,7 @@ export function body(picture, told = shown()) {
 
 // The question about one layout of an answer, as /api/explain takes it.
 export function layoutBody(option, told = shown()) {
-  const asked = body(false, told);
+  const asked = body("", told);
   const layout = option.layout;
   delete asked.budget_usd_per_hour;
   Object.assign(asked, { cards: option.name, weights: layout.weights, engine: layout.engine });
@@ -81,8 +91,8 @@ export function layoutBody(option, told = shown()) {
 export function command(name, asked) {
   const quoted = (text) => (/^[\w.,:/+-]+$/.test(text) ? text : `"${String(text).replace(/(["\\$`])/g, "\\$1")}"`);
   const words = ["cardwise", name, asked.described ? "config.json" : quoted(asked.model)];
-  const { model, described: own, picture, ...rest } = asked;
-  for (const [key, said] of Object.entries({ ...rest, ...picture })) {
+  const { model, described: files, picture, training, ...rest } = asked;
+  for (const [key, said] of Object.entries({ ...rest, ...(training ? { train: true } : {}), ...training, ...picture })) {
     const option = `--${key.replaceAll("_", "-")}`;
     if (said === true) words.push(option);
     else if (said !== null && said !== undefined && said !== false) words.push(option, quoted(String(said)));

@@ -6,6 +6,7 @@ import { amount } from "./money.js";
 import { assumptions, basis, evidence, notes } from "./notes.js";
 import { body, command } from "./question.js";
 import { change, state } from "./state.js";
+import { figure } from "./verdict.js";
 import { gib, number, ours, range, said, t } from "./words.js";
 
 const CHARTS = ["run-stages", "run-memory", "run-pass"];
@@ -44,8 +45,6 @@ function head(answer, top) {
       figure(t("web_per_thousand"), amount(price(top), answer), "", t(state.pay === "buy" ? "web_bought" : "web_rented")),
       figure(t("web_peak"), gib(Math.max(...top.memory.map((one) => one.total_bytes))), "GiB", t("web_of_card", { gib: gib(top.usable_bytes) }))));
 }
-
-const figure = (name, value, unit, note) => h("div", {}, h("dt", {}, name), h("dd", {}, h("strong", {}, value), " ", h("span", { class: "unit" }, unit), h("small", {}, note)));
 
 function ways(answer, order, picked) {
   const heads = [["web_layout", "left"], ["weights", "left"], [answer.task === "video" ? "web_each_clip" : "web_each_image", ""], [hourly(answer), ""], ["web_per_thousand", ""], ["web_peak", ""]];

@@ -32,13 +32,13 @@ export function verdict(answer, order) {
 
 // The sentence of the verdict that the goal asks for; the planner says cost first, then speed, then the fewest cards.
 // Where no layout keeps the limits all of it is said.
-function sentence(text, goal, broken) {
+export function sentence(text, goal, broken) {
   const all = text.split(/(?<=。)|(?<=\.)\s+(?=[A-Z])/);
-  const mark = { cost: /Take |成本最低/, speed: /Fastest|最快/, cards: /Fewest|用卡最少/ }[goal];
+  const mark = { cost: /Take |Train on |成本最低|最合适/, speed: /Fastest|最快/, cards: /Fewest|用卡最少/ }[goal];
   return broken ? text : all.find((one) => mark.test(one)) ?? all[0];
 }
 
-function figure(name, value, unit, note) {
+export function figure(name, value, unit, note) {
   return h("div", {}, h("dt", {}, name), h("dd", {}, h("strong", {}, value), " ", h("span", { class: "unit" }, unit), h("small", {}, note)));
 }
 

@@ -1,8 +1,7 @@
 // The sentences of one language, from the server's catalogue, and how numbers are written in them.
 
 let texts = {};
-let fixed = {};
-let patterns = [];
+let rules = { fixed: {}, templates: [], fits: {}, longest: 0, most_marks: 0 };
 let told = new Map();
 export let lang = "en";
 
@@ -11,8 +10,7 @@ export async function speak(wanted) {
   const answer = await fetch(`/api/messages?lang=${lang}`);
   const found = await answer.json();
   texts = found.texts;
-  fixed = found.fixed;
-  patterns = found.patterns.map(([pattern, ...rest]) => [new RegExp(pattern, "s"), ...rest]);
+  rules = { ...found, fits: Object.fromEntries(Object.entries(found.fits).map(([kind, pattern]) => [kind, new RegExp(`^(?:${pattern})$`)])) };
   told = new Map();
   document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
 }
@@ -27,19 +25,23 @@ export function t(key, values = {}) {
 export const said = (text) => known(text ?? "") || (text ?? "");
 
 function known(text) {
+  if (text.length > rules.longest) return null;
   if (!told.has(text)) told.set(text, found(text));
   return told.get(text);
 }
 
 function found(text) {
-  if (Object.hasOwn(fixed, text)) return fixed[text];
-  for (const [pattern, names, kinds, translated] of patterns) {
-    const match = pattern.exec(text);
-    if (match) {
-      const values = Object.fromEntries(names.map((name, index) => [name, shown(match[index + 1], kinds[index])]));
-      return translated.replace(/\{(\w+)(?::\w+)?\}/g, (whole, name) => values[name]);
+  if (Object.hasOwn(rules.fixed, text)) return rules.fixed[text];
+  for (const [pieces, names, kinds, translated] of rules.templates) {
+    const [first, ...others] = pieces;
+    if (!text.startsWith(first) || !text.endsWith(others.at(-1)) || !others.every((piece) => text.includes(piece))) continue;
+    const values = valuesOf(text, first.length, kinds, others, new Set());
+    if (values) {
+      const filled = Object.fromEntries(names.map((name, index) => [name, shown(values[index], kinds[index])]));
+      return translated.replace(/\{(\w+)(?::\w+)?\}/g, (whole, name) => filled[name]);
     }
   }
+  if (places(text, ": ").length + places(text, "; ").length > rules.most_marks) return null;
   for (const at of places(text, ": ")) {
     const rest = known(text.slice(at + 2));
     if (rest !== null) return `${text.slice(0, at).replaceAll(": ", "：")}：${rest}`;
@@ -53,7 +55,27 @@ function found(text) {
 
 const AND = { ", ": "、", " and ": "和", " or ": "或" };
 const shown = (value, kind) => (kind === "said" ? said(value) : kind === "list" ? value.split(/(, | and | or )/).map((part) => AND[part] ?? said(part)).join("") : value);
-const places = (text, mark) => [...text.matchAll(mark)].map((match) => match.index);
+
+// Values from a place on, each as short as can be. `failed`: what was tried in vain.
+function valuesOf(text, at, kinds, pieces, failed) {
+  if (!kinds.length) return [];
+  const key = `${kinds.length} ${at}`;
+  if (failed.has(key)) return null;
+  for (const end of kinds.length > 1 ? places(text, pieces[0], at + 1) : [text.length - pieces[0].length]) {
+    const value = text.slice(at, end);
+    if (end <= at || !(rules.fits[kinds[0]]?.test(value) ?? true)) continue;
+    const others = valuesOf(text, end + pieces[0].length, kinds.slice(1), pieces.slice(1), failed);
+    if (others) return [value, ...others];
+  }
+  failed.add(key);
+  return null;
+}
+
+function places(text, piece, start = 0) {
+  const found = [];
+  for (let at = text.indexOf(piece, start); at >= 0 && at < text.length; at = text.indexOf(piece, at + 1)) found.push(at);
+  return found;
+}
 
 export const ours = (record, name) => (lang === "zh" && record[`${name}_zh`] ? record[`${name}_zh`] : record[name]);
 
@@ -77,4 +99,4 @@ export function range(estimate, factor = 1) {
   return `${number(ends[0], 2)}–${number(ends[1], 2)}`;
 }
 
-export const big = (count) => (count >= 1e9 ? `${number(count / 1e9)} B` : `${number(count / 1e6)} M`);
+export const big = (count) => (count >= 1e12 ? `${number(count / 1e12)} T` : count >= 1e9 ? `${number(count / 1e9)} B` : `${number(count / 1e6)} M`);
