@@ -16,11 +16,18 @@ from collections.abc import Iterable
 
 
 class CardwiseError(Exception):
-    """Base of all errors that are told to the user in one line."""
+    """Base of all errors that are told to the user in one line. `fix`: the nearest change that helps, where it stands apart."""
+
+    fix = ""
 
     @property
     def message(self) -> str:
         return str(self).replace("\n", " ")
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, without the fix."""
+        return self.message
 
 
 class BadInput(CardwiseError):
@@ -60,5 +67,9 @@ class CannotRun(CardwiseError):
     """A layout that would be refused. `reason` says what binds and by how much, `fix` the nearest change that passes."""
 
     def __init__(self, reason: str, fix: str = "") -> None:
-        self.reason, self.fix = reason, fix
+        self._reason, self.fix = reason, fix
         super().__init__(reason + (f"; {fix}" if fix else ""))
+
+    @property
+    def reason(self) -> str:
+        return self._reason

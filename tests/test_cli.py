@@ -21,6 +21,7 @@ from cardwise.cli import run
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parent.parent
 THREE = "RTX 4090, A100 SXM 80GB, H100 SXM"
+SIMULATED = ["simulate", "llama-3.1-8b", "--cards", "1x RTX 4090", "--weights", "bf16", "--rate", "3", "--requests", "60"]
 RENDERED = ["RTX 4090", "RTX 4090 Laptop", "A100 SXM 40GB", "V100 SXM2 16GB", "TITAN V", "RTX 3060 12GB", "TPU v5e"]
 OUTPUTS = {
     "plan": ["plan", "llama-2-70b", "--cards", THREE, "--concurrency", "8", "--input", "3840"],
@@ -44,33 +45,8 @@ OUTPUTS = {
         "zh",
     ],
     "explain-refused": ["explain", "llama-2-70b", "--cards", "1x RTX 4090", "--lang", "zh"],
-    "simulate": [
-        "simulate",
-        "llama-3.1-8b",
-        "--cards",
-        "1x RTX 4090",
-        "--weights",
-        "bf16",
-        "--rate",
-        "3",
-        "--requests",
-        "60",
-        "--ttft",
-        "500",
-    ],
-    "simulate-chart": [
-        "simulate",
-        "llama-3.1-8b",
-        "--cards",
-        "1x RTX 4090",
-        "--weights",
-        "bf16",
-        "--rate",
-        "3",
-        "--requests",
-        "60",
-        "--chart",
-    ],
+    "simulate": [*SIMULATED, "--ttft", "500"],
+    "simulate-chart": [*SIMULATED, "--chart"],
     "train": ["plan", "llama-2-7b", "--train", "--cards", THREE],
     "train-zh": ["plan", "llama-2-7b", "--train", "--cards", "RTX 4090, 8x H100 SXM", "--tokens", "300B", "--lang", "zh"],
     "train-chart": ["plan", "llama-2-7b", "--train", "--cards", "RTX 4090, 8x H100 SXM", "--chart", "--lang", "zh"],

@@ -11,8 +11,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardwise.calibration.cases import Case, Measured, run_of
 from cardwise.calibration.design import Design, Floats
@@ -145,7 +147,11 @@ class Problem:
         self.design = Design([dict(job.setup.context) for job in jobs for _ in job.rows])
         self.target: Floats = np.array([math.log(measured[row].value) for row in self.rows])
         self.groups = [(measured[row].case.source_id, measured[row].case.metric) for row in self.rows]
-        self.possible = possible([metric for _, metric in self.groups], self.evaluate(None), self.target)
+
+    @cached_property
+    def possible(self) -> NDArray[np.bool_]:
+        """Rows that are no faster than the laws allow."""
+        return possible([metric for _, metric in self.groups], self.evaluate(None), self.target)
 
     def weights(self) -> Floats:
         sizes = Counter(self.groups)

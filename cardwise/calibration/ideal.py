@@ -21,7 +21,7 @@ FASTER_WHEN_SMALLER = frozenset(
         "sequence_seconds", "reduce_seconds", "first_token_seconds", "waiting_steps", "mixing", "power_exponent", "routing_skew",
     }
 )  # fmt: skip
-SECONDS = frozenset({"ttft_ms", "tpot_ms", "e2e_s"})
+TIMES = frozenset({"ttft_ms", "tpot_ms", "e2e_s"})
 MARGIN = math.log(1.1)
 """A simulated queue is not exact: rows this little below the least time are kept."""
 
@@ -33,6 +33,6 @@ def ideal() -> Efficiency:
 
 def possible(metrics: list[str], least: Floats, measured: Floats) -> NDArray[np.bool_]:
     """Rows that are no faster than the laws allow. `least`, `measured`: logarithms; NaN in `least` is possible."""
-    sign = np.array([-1.0 if metric in SECONDS else 1.0 for metric in metrics])
+    sign = np.array([-1.0 if metric in TIMES else 1.0 for metric in metrics])
     faster: NDArray[np.bool_] = sign * (measured - least) > MARGIN
     return ~faster

@@ -19,14 +19,13 @@ from cardwise.passes.step import EngineStep
 from cardwise.serving.limits import Limits
 from cardwise.serving.metrics import Distribution, Served
 from cardwise.serving.serve import BUNDLES, serve
-from cardwise.serving.two_stages import Prefill, waits
+from cardwise.serving.two_stages import Prefill, held_by, waits
 from cardwise.workload import Lengths, Workload
 
 SPEED_METRICS = frozenset(
     {"decode_tok_s", "prefill_tok_s", "output_tok_s", "total_tok_s", "request_s", "ttft_ms", "tpot_ms", "e2e_s"},
 )
 MANY_SEQUENCES = 1e5
-HALVINGS = 16
 CACHE_AT_LEAST = 0.06
 """Share of a card that the cache of a layout that was measured had at least, whatever the budget says: people raise the memory share
 of a model that barely fits until it serves."""
@@ -167,7 +166,7 @@ def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, 
     many = max(room.max_num_batched_tokens / load.lengths.mean_input, 1.0)
     per_prompt = entry.seconds(0.0, 0.0, many * load.lengths.mean_input, many * load.lengths.mean_input**2 / 2, many) / many
     most = split.prefill_workers / per_prompt
-    held = _held_by(decoder, load.lengths, users / split.decode_workers, most / split.decode_workers)
+    held = held_by(decoder, load.lengths, users / split.decode_workers, most / split.decode_workers)
     limits = limits_of(decode, budget_of(decode, split.decode), efficiency, split.decode, ran=True)
     decoding = serve(DecodeOnly(decoder), limits, replace(load, users=max(1, round(held)), requests=None), 0.0, bundles=bundles)
     queue = Prefill(split.prefill_workers, alone, per_prompt, many)
@@ -176,22 +175,6 @@ def _disaggregated(setup: Setup, split: Disaggregation, efficiency: Efficiency, 
     share = users / split.decode_workers / max(held, 1.0) * decoding.e2e_s.mean / e2e.mean
     served = replace(decoding, ttft_s=ttft, e2e_s=e2e, output_tokens_per_s=decoding.output_tokens_per_s * share)
     return Outcome(_later(served, efficiency.first_token_seconds), float(split.decode_workers), load, efficiency.first_token_seconds)
-
-
-def _held_by(step: EngineStep, lengths: Lengths, users: float, prompts_per_s: float) -> float:
-    """Users that a decode worker holds of `users`: the most whose requests end no faster than prompts come (Little's law)."""
-    tokens = lengths.mean_input + lengths.mean_output / 2
-
-    def ending(held: float) -> float:
-        return held / (lengths.mean_output * step.seconds(held, held * tokens))
-
-    low, high = 1.0, max(users, 1.0)
-    if ending(high) <= prompts_per_s:
-        return high
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if ending(middle) <= prompts_per_s else (low, middle)
-    return low
 
 
 def _later(served: Served, seconds: float) -> Served:

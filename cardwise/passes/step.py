@@ -21,6 +21,7 @@ from cardwise.laws.work import Operator, Work, gathered
 from cardwise.layout import Layout
 from cardwise.model import Architecture, LatentCache, Layer, StateCache
 from cardwise.passes.batch import Batch, arithmetic
+from cardwise.passes.launches import launches
 from cardwise.passes.table import StepTable
 from cardwise.passes.wires import ACTIVATION_BYTES, Wires
 
@@ -37,13 +38,6 @@ SCORE_BYTES = 24.0
 """Bytes that a score of attention moves where it is not fused into one kernel: written in FP32 (4), read and written by the softmax
 with its mask (4 + 4 + 4), converted (4 + 2) and read by the second product (2). Prompt rates of llama.cpp b2833 at 512 and 8192 tokens on
 4090, 6000 Ada, 5000 Ada, 4000 Ada, A40, H100 and M3 Max say 27 to 38 a head and pair of tokens at the full bandwidth, with arithmetic."""
-LATENT_LAUNCHES, STATE_LAUNCHES = 1.3, 1.3
-"""Kernels of a layer with latent attention (two more projections and norms) or a recurrent state (convolution, gates, norm), relative to
-one with plain attention.
-"""
-ROUTED_LAUNCHES = 0.6
-"""Kernels that routed experts add to a layer, relative to routed and shared ones: the shared expert's two products, their activation and
-the sum are four of about ten."""
 
 
 class EngineStep:
@@ -118,9 +112,9 @@ class EngineStep:
         """Least time of a step with a prompt: the host launches the kernels of all layers."""
         return self.efficiency.layer_seconds * self.efficiency.prompt_launch * self._all_launches
 
-    @property
+    @cached_property
     def _all_launches(self) -> float:
-        return sum(self._launches(layer) for layer in self.architecture.layers)
+        return launches(self.architecture, self.efficiency.expert_layer)
 
     def _product(
         self, group: str, rows: Amount, parameters: float, bits: float, rate: float, count: float, width: float, thin: float
@@ -266,14 +260,6 @@ class EngineStep:
         launch_s = e.layer_seconds * layers + e.step_seconds * self.layout.pipeline_parallel**0.5
         seconds = launch_s + e.sequence_seconds * outputs / self.layout.data_parallel
         return Operator("engine", Work(launches=layers), seconds, launch_seconds=seconds)
-
-    def _launches(self, layer: Layer) -> float:
-        """Layers of a kind, counted by the kernels that they launch: a plain dense layer is 1."""
-        kind = {LatentCache: LATENT_LAUNCHES, StateCache: STATE_LAUNCHES}.get(type(layer.mixer.cache), 1.0)
-        if layer.feed_forward.kind != "experts":
-            return layer.count * kind
-        shared = any(matrix.part == "shared" for matrix in layer.feed_forward.matrices)
-        return layer.count * (kind + (self.efficiency.expert_layer - 1.0) * (1.0 if shared else ROUTED_LAUNCHES))
 
     # --- what the simulator asks ------------------------------------------------------------------------------------------
 

@@ -37,10 +37,8 @@ class Wires:
     ) -> None:
         """`dispatch_bytes`: of an activation on its way to an expert; those that come back have 16 bit."""
         self._architecture, self._layout, self._dispatch_bytes = architecture, layout, dispatch_bytes
-        self._copy_seconds = efficiency.reduce_seconds
-        self._latency = efficiency.reduce_seconds * latency_growth(link.kind, layout.tensor_parallel)
+        self._copy_seconds, self._kind = efficiency.reduce_seconds, link.kind
         self.rate = link.bytes_per_s * efficiency.reduce_share * rate_growth(link.kind, layout.tensor_parallel)
-        self._attention_latency = efficiency.reduce_seconds * latency_growth(link.kind, layout.attention_tensor_parallel)
         self._exchange_rate = link.bytes_per_s * efficiency.reduce_share * min(1.0, rate_growth(link.kind, layout.tensor_parallel))
         self._stage_rate = (link.between or link).bytes_per_s * efficiency.reduce_share
 
@@ -54,9 +52,7 @@ class Wires:
         elif layout.tensor_parallel > 1 and layout.data_parallel > 1:
             operators += self._between_groups(rows)
         elif layout.tensor_parallel > 1:
-            count = 2 * architecture.layer_count
-            seconds = all_reduce_seconds(message, layout.tensor_parallel, self._latency, self.rate) * count * (rows > 0)
-            operators.append(Operator("all-reduce", Work(message_bytes=message * count, launches=count), seconds, link_seconds=seconds))
+            operators.append(self._all_reduce(message, layout.tensor_parallel, 2 * architecture.layer_count))
         if layout.pipeline_parallel > 1:
             hops = layout.pipeline_parallel
             seconds = send_seconds(message, self._copy_seconds, self._stage_rate) * hops * (rows > 0)
@@ -67,15 +63,18 @@ class Wires:
         """Attention in groups (DP attention): an all-reduce inside each group, over its own rows alone, and before and after every
         feed-forward an exchange of rows between all cards.
         """
-        layout, hidden = self._layout, self._architecture.hidden
-        operators = []
-        if layout.attention_tensor_parallel > 1:
-            count = self._architecture.layer_count
-            message = rows / layout.data_parallel * hidden * ACTIVATION_BYTES
-            each = all_reduce_seconds(message, layout.attention_tensor_parallel, self._attention_latency, self.rate)
-            seconds = each * count * (rows > 0)
-            operators.append(Operator("all-reduce", Work(message_bytes=message * count, launches=count), seconds, link_seconds=seconds))
-        return [*operators, gathered("expert exchange", [self._exchange(layer, rows) for layer in self._architecture.layers])]
+        layout, architecture = self._layout, self._architecture
+        exchanged = gathered("expert exchange", [self._exchange(layer, rows) for layer in architecture.layers])
+        if layout.attention_tensor_parallel == 1:
+            return [exchanged]
+        message = rows / layout.data_parallel * architecture.hidden * ACTIVATION_BYTES
+        return [self._all_reduce(message, layout.attention_tensor_parallel, architecture.layer_count), exchanged]
+
+    def _all_reduce(self, message: Amount, ranks: int, count: int) -> Operator:
+        """`count` all-reduces of `message` bytes between `ranks` cards."""
+        latency = self._copy_seconds * latency_growth(self._kind, ranks)
+        seconds = all_reduce_seconds(message, ranks, latency, self.rate) * count * (message > 0)
+        return Operator("all-reduce", Work(message_bytes=message * count, launches=count), seconds, link_seconds=seconds)
 
     def _exchange(self, layer: Layer, rows: Amount) -> Operator:
         """Exchanges of layers alike: only to the cards of a token's experts where those are whole and the engine does so."""
@@ -85,7 +84,8 @@ class Wires:
             message = 2.0 * (ranks - 1) / ranks * rows * hidden * ACTIVATION_BYTES
         else:
             message = rows / ranks * other_ranks(feed_forward.top_k, ranks) * hidden * (self._dispatch_bytes + ACTIVATION_BYTES)
-        seconds = exchange_seconds(message, self._latency, self._exchange_rate) * layer.count * (rows > 0)
+        latency = self._copy_seconds * latency_growth(self._kind, ranks)
+        seconds = exchange_seconds(message, latency, self._exchange_rate) * layer.count * (rows > 0)
         work = Work(message_bytes=message * layer.count, launches=2 * layer.count)
         return Operator("expert exchange", work, seconds, link_seconds=seconds)
 

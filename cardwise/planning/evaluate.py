@@ -106,8 +106,7 @@ def budget_for(question: Question, candidate: Candidate, made: Setup) -> MemoryB
 
 def refusal(card: Accelerator, layout: Layout, error: CardwiseError, shortfall: float | None = None) -> Refusal:
     """A refusal from an error; a CannotRun carries its fix."""
-    reason, fix = (error.reason, error.fix) if isinstance(error, CannotRun) else (error.message, "")
-    return Refusal(card.name, layout.cards, layout.weights, layout.degrees(), reason, fix, shortfall)
+    return Refusal(card.name, layout.cards, layout.weights, layout.degrees(), error.reason, error.fix, shortfall)
 
 
 def check_fits(question: Question, candidate: Candidate) -> tuple[Setup, MemoryBudget] | Refusal:

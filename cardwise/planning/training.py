@@ -40,8 +40,7 @@ def plan_training(question: TrainingQuestion, progress: Callable[[int, int], Non
         try:
             found, refused = options_of(question, card, asked)
         except CardwiseError as error:  # a card that lacks the arithmetic, or of which a needed fact is missing
-            reason, fix = (error.reason, error.fix) if isinstance(error, CannotRun) else (error.message, "")
-            found, refused = [], [Refusal(card.name, asked or 1, question.precision, "", reason, fix)]
+            found, refused = [], [Refusal(card.name, asked or 1, question.precision, "", error.reason, error.fix)]
         if asked is None and found:
             held[card.name] = found[0].layout.cards
         options += found

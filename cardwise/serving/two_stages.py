@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cardwise.serving.limits import StepCost
 from cardwise.serving.metrics import Distribution
 from cardwise.workload import Lengths
 
 USERS = 512
 """More users than this are simulated in groups whose prompts take as much longer."""
 ROUNDS = 10
+HALVINGS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,19 @@ def waits(prefill: Prefill, users: int, decode_s: float, lengths: Lengths, seed:
                 heapq.heappush(coming, (end + decode_s * float(share[turn, user]), user, turn + 1))
     values = np.array(found)
     return Distribution(float(values.mean()), *(float(v) for v in np.quantile(values, (0.5, 0.9, 0.95, 0.99))))
+
+
+def held_by(step: StepCost, lengths: Lengths, users: float, prompts_per_s: float) -> float:
+    """Users that a decode worker holds of `users`: the most whose requests end no faster than `prompts_per_s` come (Little's law)."""
+    tokens = lengths.mean_input + lengths.mean_output / 2
+
+    def ending(held: float) -> float:
+        return held / (lengths.mean_output * step.seconds(held, held * tokens))
+
+    low, high = 1.0, max(users, 1.0)
+    if ending(high) <= prompts_per_s:
+        return high
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if ending(middle) <= prompts_per_s else (low, middle)
+    return low
